@@ -197,6 +197,11 @@ static void what_a_client_can_see_is_never_clamped(void **state UNUSED)
 		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
 		assert_int_equal(judgement.tick * 256 + judgement.parts, 5000 * 256 + seen);
 		long_ago += heard - seen > way_down + way_up + interpolation + 256;
+
+		// Who says nothing is supposed to have seen that within a tick.
+		const struct world_moment supposed = world_supposed_view(&range.rules, attack.now, attack.round_trip);
+
+		assert_in_range(world_moment_since(supposed, attack.view) + 256, 0, 512);
 	}
 	assert_true(long_ago > 1000); // a limit of one tick less would clamp those
 	free(range.part);

@@ -3,7 +3,6 @@
 
 #include "unit.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -370,86 +369,6 @@ static void a_game_puts_a_player_anywhere_in_the_world(void **state UNUSED)
 	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 4), WORLD_MOVE_TAKEN);
 }
 
-// ---------------------------------------------------------------- numbers
-
-static void positions_become_the_nearest_quantum(void **state UNUSED)
-{
-	struct world_plan plan = town;
-	uint64_t seed = 9;
-
-	for (unsigned q = 0; q < 3; q++) {
-		plan.quantum_m = (const float[]){0.01F, 0.0625F, 1.0F / 3}[q];
-
-		const struct world_rules rules = rules_of(&plan);
-
-		for (unsigned i = 0; i < 100000; i++) {
-			const struct motion motion =
-				motion_of(drawn_between(&seed, -8000, 12000), drawn_between(&seed, -8000, 12000),
-					  drawn_between(&seed, -100, 500), drawn_between(&seed, -3, 3), 0, 0);
-			const struct world_mover mover = entered(&rules, motion, START);
-			const struct world_place place = world_mover_where(&mover);
-			const double quantum = (double)plan.quantum_m;
-
-			assert_true(fabs(place.x - ((double)motion.position[0] + 8000) / quantum) <= 0.5 + 1e-6);
-			assert_true(fabs(place.y - ((double)motion.position[1] + 8000) / quantum) <= 0.5 + 1e-6);
-			assert_true(fabs(place.z - ((double)motion.position[2] + 100) / quantum) <= 0.5 + 1e-6);
-			assert_true(fabs(place.vx - (double)motion.velocity[0] * 8 / 60 / quantum) <= 0.5 + 1e-6);
-		}
-	}
-}
-
-static enum world_move first_move(double x, double y, double z, double vx)
-{
-	struct world_plan plan = town;
-
-	memcpy(plan.low_m, (float[]){0, 0, 0}, sizeof(plan.low_m));
-	memcpy(plan.high_m, (float[]){100, 100, 100}, sizeof(plan.high_m));
-	plan.quantum_m = 0.5F;
-	plan.max_speed_mps = 500;
-	plan.max_acceleration_mps2 = 0;
-	plan.jitter_ms = 1000;
-
-	const struct world_rules rules = rules_of(&plan);
-	struct world_mover mover = entered(&rules, motion_of(50, 50, 50, 0, 0, 0), START);
-	const struct motion motion = motion_of(x, y, z, vx, 0, 0);
-	const enum world_move move = world_mover_move(&mover, &rules, &motion, START + HZ);
-	const struct world_place place = world_mover_where(&mover);
-
-	assert_uint_in_range(place.x, 0, 200);
-	assert_uint_in_range(place.y, 0, 200);
-	assert_uint_in_range(place.z, 0, 200);
-	return move;
-}
-
-static void the_world_ends_half_a_quantum_beyond_its_corners(void **state UNUSED)
-{
-	assert_int_equal(first_move(0, 0, 0, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(-0.0, -0.0, -0.0, -0.0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(100, 100, 100, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(-0.25, 0, 0, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(0, 100.24, 0, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(0, 100.25, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, -0.2500001, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(100.26, 0, 0, 0), WORLD_MOVE_BOUNDS);
-}
-
-static void floats_of_any_size_are_judged(void **state UNUSED)
-{
-	const double denormal = (double)FLT_TRUE_MIN, most = (double)FLT_MAX;
-
-	assert_int_equal(first_move(denormal, -denormal, denormal, denormal), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(1e30, 0, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, -1e30, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, most, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, -most, most), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, 0, 1e30), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move(0, 0, 0, -most), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move(0, 0, 0, (double)INFINITY), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move(0, 0, 0, (double)NAN), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move((double)NAN, 0, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, (double)-INFINITY, 0, 0), WORLD_MOVE_BOUNDS);
-}
-
 static void late_moves_do_not_change_a_velocity(void **state UNUSED)
 {
 	struct world_plan plan = town;
@@ -481,9 +400,6 @@ int main(void)
 		cmocka_unit_test(who_is_corrected_stands_where_it_was_and_is_told_once_in_a_while),
 		cmocka_unit_test(who_takes_a_correction_moves_on),
 		cmocka_unit_test(a_game_puts_a_player_anywhere_in_the_world),
-		cmocka_unit_test(positions_become_the_nearest_quantum),
-		cmocka_unit_test(the_world_ends_half_a_quantum_beyond_its_corners),
-		cmocka_unit_test(floats_of_any_size_are_judged),
 		cmocka_unit_test(late_moves_do_not_change_a_velocity),
 	};
 

@@ -17,11 +17,23 @@ const char *world_judged_name(enum world_judged judged)
 	return names[judged];
 }
 
+/// What the newest frame that an attacker has, when that frame is so old, shows.
+static struct world_moment shown(const struct world_rules *rules, struct world_moment now, uint32_t round_trip,
+				 uint32_t frame_age)
+{
+	const uint64_t age = (uint64_t)round_trip + frame_age + rules->interpolation;
+
+	return world_moment_before(now, age < rules->rewind ? (uint32_t)age : rules->rewind);
+}
+
 struct world_moment world_oldest_view(const struct world_rules *rules, struct world_moment now, uint32_t round_trip)
 {
-	const uint64_t seen = (uint64_t)round_trip + VIEW_TICKS * WORLD_MOMENT_PARTS + rules->interpolation;
+	return shown(rules, now, round_trip, VIEW_TICKS * WORLD_MOMENT_PARTS);
+}
 
-	return world_moment_before(now, seen < rules->rewind ? (uint32_t)seen : rules->rewind);
+struct world_moment world_supposed_view(const struct world_rules *rules, struct world_moment now, uint32_t round_trip)
+{
+	return shown(rules, now, round_trip, VIEW_TICKS * WORLD_MOMENT_PARTS / 2);
 }
 
 /// The part of somebody who is there now.

@@ -74,6 +74,9 @@ struct world_judging {
 /// The oldest moment that an attacker can have seen.
 struct world_moment world_oldest_view(const struct world_rules *rules, struct world_moment now, uint32_t round_trip);
 
+/// What an attacker shows that says nothing of it: of the moments that it can have seen, the one in the middle.
+struct world_moment world_supposed_view(const struct world_rules *rules, struct world_moment now, uint32_t round_trip);
+
 /// A moment as a client tells it, the lower bits of a tick and parts, near to another.
 ALWAYS_INLINE struct world_moment world_moment_told(uint16_t tick, uint8_t parts, struct world_moment near)
 {

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_world_floats.c: what becomes of floats in world/motion.h, whatever they are.
+
+#include "unit.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "part_fixture.h"
+#include "world/motion.h"
+
+#define HZ 2600000000ULL
+#define START (1000 * HZ)
+
+static const struct world_plan town = {
+	.low_m = {-8000, -8000, -100},
+	.high_m = {12000, 12000, 500},
+	.quantum_m = 0.01F,
+	.tick_hz = 60,
+	.max_speed_mps = 6,
+	.max_acceleration_mps2 = 40,
+	.jitter_ms = 250,
+	.settle_ms = 500,
+};
+
+/// low <= it < high
+static double drawn_between(uint64_t *seed, double low, double high)
+{
+	return low + (high - low) * (drawn(seed) * 0x1p-32);
+}
+
+static struct world_rules rules_of(const struct world_plan *plan)
+{
+	struct world_rules rules;
+	struct pg_error error;
+
+	if (world_rules_make(&rules, plan, "town", HZ, &error) != 0)
+		fail_msg("%s", error.message);
+	return rules;
+}
+
+static struct motion motion_of(double x, double y, double z, double vx, double vy, double vz)
+{
+	return (struct motion){{(float)x, (float)y, (float)z}, {(float)vx, (float)vy, (float)vz}};
+}
+
+static struct world_mover entered(const struct world_rules *rules, struct motion motion, uint64_t now)
+{
+	struct world_mover mover;
+
+	assert_true(world_mover_enter(&mover, rules, &motion, now));
+	return mover;
+}
+
+static void positions_become_the_nearest_quantum(void **state UNUSED)
+{
+	struct world_plan plan = town;
+	uint64_t seed = 9;
+
+	for (unsigned q = 0; q < 3; q++) {
+		plan.quantum_m = (const float[]){0.01F, 0.0625F, 1.0F / 3}[q];
+
+		const struct world_rules rules = rules_of(&plan);
+
+		for (unsigned i = 0; i < 100000; i++) {
+			const struct motion motion =
+				motion_of(drawn_between(&seed, -8000, 12000), drawn_between(&seed, -8000, 12000),
+					  drawn_between(&seed, -100, 500), drawn_between(&seed, -3, 3), 0, 0);
+			const struct world_mover mover = entered(&rules, motion, START);
+			const struct world_place place = world_mover_where(&mover);
+			const double quantum = (double)plan.quantum_m;
+
+			assert_true(fabs(place.x - ((double)motion.position[0] + 8000) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.y - ((double)motion.position[1] + 8000) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.z - ((double)motion.position[2] + 100) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.vx - (double)motion.velocity[0] * 8 / 60 / quantum) <= 0.5 + 1e-6);
+		}
+	}
+}
+
+static enum world_move first_move(double x, double y, double z, double vx)
+{
+	struct world_plan plan = town;
+
+	memcpy(plan.low_m, (float[]){0, 0, 0}, sizeof(plan.low_m));
+	memcpy(plan.high_m, (float[]){100, 100, 100}, sizeof(plan.high_m));
+	plan.quantum_m = 0.5F;
+	plan.max_speed_mps = 500;
+	plan.max_acceleration_mps2 = 0;
+	plan.jitter_ms = 1000;
+
+	const struct world_rules rules = rules_of(&plan);
+	struct world_mover mover = entered(&rules, motion_of(50, 50, 50, 0, 0, 0), START);
+	const struct motion motion = motion_of(x, y, z, vx, 0, 0);
+	const enum world_move move = world_mover_move(&mover, &rules, &motion, START + HZ);
+	const struct world_place place = world_mover_where(&mover);
+
+	assert_uint_in_range(place.x, 0, 200);
+	assert_uint_in_range(place.y, 0, 200);
+	assert_uint_in_range(place.z, 0, 200);
+	return move;
+}
+
+static void the_world_ends_half_a_quantum_beyond_its_corners(void **state UNUSED)
+{
+	assert_int_equal(first_move(0, 0, 0, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(-0.0, -0.0, -0.0, -0.0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(100, 100, 100, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(-0.25, 0, 0, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(0, 100.24, 0, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(0, 100.25, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, -0.2500001, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(100.26, 0, 0, 0), WORLD_MOVE_BOUNDS);
+}
+
+static void floats_of_any_size_are_judged(void **state UNUSED)
+{
+	const double denormal = (double)FLT_TRUE_MIN, most = (double)FLT_MAX;
+
+	assert_int_equal(first_move(denormal, -denormal, denormal, denormal), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(1e30, 0, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, -1e30, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, most, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, -most, most), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, 0, 1e30), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, -most), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, (double)INFINITY), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, (double)NAN), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move((double)NAN, 0, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, (double)-INFINITY, 0, 0), WORLD_MOVE_BOUNDS);
+}
+
+/// Any bits as floats: not numbers, denormals, infinities among them.
+static void any_bits_leave_a_player_within_the_world(void **state UNUSED)
+{
+	const struct world_rules rules = rules_of(&town);
+	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	uint64_t seed = 9;
+	unsigned of[WORLD_MOVES] = {0};
+
+	for (unsigned i = 0; i < 300000; i++) {
+		const struct world_mover before = mover;
+		uint32_t bits[6];
+		struct motion motion;
+
+		for (unsigned n = 0; n < 6; n++)
+			bits[n] = drawn(&seed) & (drawn_below(&seed, 5) == 0 ? UINT32_MAX : 0x807fffff);
+		memcpy(&motion, bits, sizeof(motion));
+
+		const enum world_move move = world_mover_move(&mover, &rules, &motion, START + i * (HZ / 100));
+		const struct world_place place = world_mover_where(&mover);
+
+		of[move]++;
+		assert_true(place.x >= 0 && place.x <= 2000000 && place.y >= 0 && place.y <= 2000000);
+		assert_true(place.z >= 0 && place.z <= 60000);
+		assert_true(move == WORLD_MOVE_TAKEN ||
+			    memcmp(mover.position, before.position, sizeof(before.position)) == 0);
+		if (i % 1000 == 0)
+			mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	}
+	assert_true(of[WORLD_MOVE_TAKEN] > 1000);
+	assert_true(of[WORLD_MOVE_BOUNDS] > 1000);
+	assert_true(of[WORLD_MOVE_SPEED] > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(positions_become_the_nearest_quantum),
+		cmocka_unit_test(the_world_ends_half_a_quantum_beyond_its_corners),
+		cmocka_unit_test(floats_of_any_size_are_judged),
+		cmocka_unit_test(any_bits_leave_a_player_within_the_world),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
