@@ -13,6 +13,7 @@
 #define WORLD_NUMBER_BITS 20     // of an entity in its world
 #define WORLD_POSITION_BITS 21   // quanta
 #define WORLD_VELOCITY_BITS 16   // eighths of a quantum per tick
+#define WORLD_VELOCITY_PARTS 8   // of a quantum per tick
 #define WORLD_RECORD_BITS 57     // at most
 #define WORLD_GLIMPSE_BITS 36    // number, x and y in the cell
 #define WORLD_STATE_BYTES_MAX 32 // of a game's own state of an entity
@@ -29,6 +30,24 @@ enum world_exception {
 	WORLD_EMPTY, // nobody, from now on
 	WORLD_GAMES, // u8 version, u6 n, n bytes of the game's own state
 };
+
+#define WORLD_NAME_MAX 31
+
+/// WORLD: what WORLD_STATEs of an epoch are of.
+struct world_about {
+	uint8_t epoch;
+	uint8_t tick_hz;
+	uint8_t cell_shift; // of glimpses: a cell's side is 2^cell_shift quanta; 0: there are none
+	uint8_t slots;
+	uint32_t quantum_um;
+	int32_t low_mm[3];     // the lowest corner
+	uint32_t radius;       // quanta
+	uint32_t leave_radius; // quanta
+	uint32_t tick;         // of the WORLD_STATE behind it, whole
+	uint16_t name_len;
+	char name[]; // UTF-8
+} PACKED;
+static_assert(sizeof(struct world_about) == 34, "as in PROTOCOL.md");
 
 /// In front of the records.
 struct world_state {
