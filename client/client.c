@@ -34,6 +34,8 @@ void pgc_options_init(struct pgc_options *options)
 		.receipts = 256,
 		.compress_chat = 33,
 		.compress_bulk = 101,
+		.world_extrapolate_ms = 250,
+		.world_glimpses = 1024,
 	};
 }
 
@@ -42,7 +44,8 @@ static bool options_can_be(const struct pgc_options *options)
 	return options->session != 0 && options->max_datagram >= SESSION_DATAGRAM_MIN &&
 	       options->max_datagram <= SESSION_DATAGRAM_MAX && options->connect_timeout_ms > 0 &&
 	       options->heartbeat_ms > 0 && options->memory_bytes >= MEMORY_MIN_BYTES &&
-	       options->queue_bytes <= options->memory_bytes && options->receipts > 0;
+	       options->queue_bytes <= options->memory_bytes && options->receipts > 0 &&
+	       options->world_glimpses <= WORLD_GLIMPSES_MAX;
 }
 
 static void make_rules(pgc_client *client)
@@ -121,7 +124,8 @@ static bool make_parts(pgc_client *client)
 {
 	client->delivery = allocate(delivery_size());
 	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
-	if (!phases_make(&client->link.phases, &client->options) || !client->delivery || !client->settled)
+	if (!phases_make(&client->link.phases, &client->options) || !client->delivery || !client->settled ||
+	    !world_make(client))
 		return false;
 	listen_for_arrivals(client);
 	client->ctx.rules = &client->rules;
@@ -178,6 +182,7 @@ void pgc_free(pgc_client *client)
 	if (client->borrows && client->state == PGC_CONNECTED)
 		delivery_end(&client->ctx, client->delivery, PG_LOSS_CLOSED);
 	free_shared(client);
+	free(client->world);
 	free(client->settled);
 	free(client->delivery);
 	sodium_memzero(client, sizeof(*client));
@@ -304,4 +309,5 @@ void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out)
 	out->resent = client->messages.resent;
 	out->duplicates = client->messages.duplicates;
 	out->round_trip_us = (uint32_t)(client->delivery->out.round_trip.smoothed / 1000);
+	world_statistics(client, out);
 }

@@ -18,6 +18,7 @@
 #include "delivery/taken.h"
 #include "pollgate_client.h"
 #include "wire/session.h"
+#include "world_view.h"
 
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
@@ -148,6 +149,8 @@ struct pgc_client {
 	bool ahead; // `next` is the next message
 	struct delivered next;
 
+	struct world_view *world; // NULL: the game does not ask who is near
+
 	struct pgc_statistics statistics;
 	uint8_t *body; // SESSION_MESSAGE_MAX bytes, of a bulk message, while it is being copied
 	struct udp_socket socket;
@@ -249,6 +252,18 @@ void events_take(pgc_client *client, uint32_t counter, uint16_t length, uint64_t
 void events_drop_messages(pgc_client *client);
 /// Is there room for all that an attempt may tell?
 bool events_have_room(const pgc_client *client);
+
+// world.c
+
+/// @return false: out of memory
+bool world_make(pgc_client *client);
+/// A WORLD or WORLD_STATE came. Nothing waits that one before it told.
+void world_take(pgc_client *client, const struct delivered *message);
+/// The connection begins or is over: nobody is in sight.
+void world_end(pgc_client *client);
+bool world_has_events(const pgc_client *client);
+bool world_next_event(pgc_client *client, struct pgc_event *event);
+void world_statistics(const pgc_client *client, struct pgc_statistics *out);
 
 // udp.c
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// events.c: what the game is told, one by one: first what became of its messages, then of the connection, then messages.
+// events.c: what the game is told, one by one: first what became of its messages, then of the connection, then who is in sight,
+// then messages.
 
 #include "client.h"
 
@@ -112,13 +113,15 @@ void events_drop_messages(pgc_client *client)
 /// Find the next message, if there is one.
 static bool look_ahead(pgc_client *client)
 {
-	if (client->ahead || !client->taking)
+	if (client->ahead || !client->taking || world_has_events(client))
 		return client->ahead;
 	do
 		client->ahead = intake_next(&client->ctx, client->delivery, &client->intake, &client->next);
-	while (client->ahead && link_control(client, &client->next));
-	if (client->ahead)
-		return true;
+	while (client->ahead && link_control(client, &client->next) && !world_has_events(client));
+	if (world_has_events(client)) // of the last message, which is taken
+		client->ahead = false;
+	if (client->ahead || world_has_events(client))
+		return client->ahead;
 	client->taking = false;
 	if (client->intake.violation)
 		link_end(client, PGC_CLOSED_PROTOCOL, SESSION_CLOSED_PROTOCOL, PG_LOSS_CLOSED);
@@ -245,7 +248,7 @@ bool pgc_next_event(pgc_client *client, struct pgc_event *event)
 {
 	const bool message = look_ahead(client); // may end the connection, which is an event, too
 
-	if (next_settled(client, event) || next_change(client, event))
+	if (next_settled(client, event) || next_change(client, event) || world_next_event(client, event))
 		return true;
 	if (!message)
 		return false;
@@ -256,5 +259,5 @@ bool pgc_next_event(pgc_client *client, struct pgc_event *event)
 
 bool pgc_event_waiting(pgc_client *client)
 {
-	return look_ahead(client) || client->settled_count > 0 || client->changes_count > 0;
+	return look_ahead(client) || client->settled_count > 0 || client->changes_count > 0 || world_has_events(client);
 }

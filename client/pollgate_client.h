@@ -41,6 +41,7 @@ extern "C" {
 #define PGC_BULK_MAX 65528      /* bytes */
 #define PGC_CHANNELS 4          /* of reliable messages: 0, 1 and 2 deliver in order, each for itself; 3 as they come */
 #define PGC_CHANNEL_UNORDERED 3 /* takes no message longer than a datagram */
+#define PGC_IN_SIGHT_MAX 32     /* who a gateway tells of all the time */
 #define PGC_NEVER UINT64_MAX
 
 typedef struct pgc_client pgc_client;
@@ -78,6 +79,12 @@ struct pgc_options {
 	uint32_t receipts;      /* messages with a receipt that may be on their way at once */
 	uint32_t compress_chat; /* bytes of text from which chat is compressed; UINT32_MAX: never */
 	uint32_t compress_bulk; /* the same for bulk, and for types that have no function of their own */
+
+	/** Who is near, where the gateway has a world. Off, what it tells of that is forgotten, and no memory is spent on it. */
+	bool world;
+	uint32_t world_delay_ms;       /* they are shown so long ago; 0: three times the distance of what comes */
+	uint32_t world_extrapolate_ms; /* so long somebody goes on of whom nothing comes */
+	uint32_t world_glimpses;       /* so many of those further away are kept */
 
 	/** For measuring: every datagram with messages asks to be acknowledged at once, and who wants to know is told which
 	 *  datagrams the gateway says that it has: `newest`, and newest - n for each bit n of `others`; each datagram once. Their
@@ -218,6 +225,10 @@ enum pgc_event_type {
 	PGC_EVENT_PONG,
 	PGC_EVENT_CORRECTION, /* the game has put us elsewhere: what we say of where we are follows from there */
 	PGC_EVENT_GAME,       /* of the game's own types */
+	PGC_EVENT_WORLD,      /* with options.world: in which world we are now; nobody of another is in sight */
+	PGC_EVENT_ENTER,      /* somebody is in sight */
+	PGC_EVENT_LEAVE,      /* somebody is not any more. With the connection all are gone, without this */
+	PGC_EVENT_STATE,      /* the game's own state of somebody in sight, the first or another one */
 			      /* the others as on the wire; events from messages.def: begin */
 			      /* events from messages.def: end */
 };
@@ -253,6 +264,14 @@ enum pgc_closed {
 
 /** A few words about an enum pgc_closed. Static storage. */
 const char *pgc_closed_text(int reason);
+
+/** Somebody in a world. */
+struct pgc_entity {
+	uint32_t number;   /* of the world's */
+	uint32_t identity; /* of a player, its id; of others what the game says */
+	bool is_player;
+	uint8_t slot; /* its place among those in sight, below PGC_IN_SIGHT_MAX: nobody else has it meanwhile */
+};
 
 /** What happened. Pointers inside are valid until the next call for this client that is not pgc_state() or a message. */
 struct pgc_event {
@@ -304,6 +323,20 @@ struct pgc_event {
 			const uint8_t *data;
 		} game;
 		struct {
+			const char *name; /* UTF-8, ended by a 0 */
+			float low[3];     /* its lowest corner */
+			float radius;     /* metres: so far one sees */
+			uint8_t slots;    /* and so many */
+			uint8_t tick_hz;
+		} world;
+		struct pgc_entity entity; /* ENTER, LEAVE */
+		struct {
+			struct pgc_entity entity;
+			uint8_t version;
+			uint8_t bytes; /* at most 32 */
+			const uint8_t *data;
+		} state;
+		struct {
 			uint32_t target_id; /* of BULK */
 			uint32_t bytes;
 			const uint8_t *data;
@@ -317,6 +350,34 @@ bool pgc_next_event(pgc_client *client, struct pgc_event *event);
 /** Is there one? */
 bool pgc_event_waiting(pgc_client *client);
 
+/* ---------------------------------------------------------------- who is in sight: with options.world */
+
+/** Where somebody in sight is to be shown. */
+struct pgc_sight {
+	struct pgc_entity entity;
+	float position[3];
+	float velocity[3];
+	uint32_t beyond_ms; /* how far the time is from the nearest that is known of it; 0: it is between two */
+};
+
+/** All who are in sight, at a time between what came: options.world_delay_ms before `at_ns`.
+ *  @param at_ns  by the client's clock; 0: now
+ *  @param out    PGC_IN_SIGHT_MAX
+ *  @return how many */
+size_t pgc_in_sight(const pgc_client *client, uint64_t at_ns, struct pgc_sight *out);
+
+/** Somebody who is further away, when he was last told of; on the ground. */
+struct pgc_glimpse {
+	uint32_t number; /* of the world's */
+	float position[2];
+	uint32_t age_ms;
+};
+
+/** Those further away, in no order.
+ *  @param room  of `out`; options.world_glimpses, rounded up to a multiple of 8, is enough for all
+ *  @return how many */
+size_t pgc_glimpses(const pgc_client *client, uint64_t at_ns, struct pgc_glimpse *out, size_t room);
+
 /** Counted since pgc_new(). */
 struct pgc_statistics {
 	uint64_t datagrams_sent;
@@ -327,6 +388,8 @@ struct pgc_statistics {
 	uint32_t connections;
 	uint32_t
 		round_trip_us; /* of this connection, smoothed; with what the gateway waits to acknowledge; 0: unknown */
+	uint64_t world_states;  /* that told of who is in sight */
+	uint64_t world_skipped; /* what in them, or of them, could not be understood */
 };
 
 void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out);

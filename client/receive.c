@@ -78,6 +78,7 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	link_limits(client, welcome->padding, welcome->limits);
 	client->limits_version = 0;
 	client->limits_any = false;
+	world_end(client);
 	delivery_begin(&client->ctx, client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_DATA_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
@@ -154,6 +155,8 @@ bool link_control(pgc_client *client, const struct delivered *message)
 		take_limits(client, message);
 	else if (message->type == SESSION_NUMBER)
 		numbers_give(&client->link.numbers, message->body);
+	else if (client->world && (message->type == SESSION_WORLD_STATE || message->type == SESSION_WORLD))
+		world_take(client, message);
 	return session_is_control(message->type) && message->type != SESSION_PONG;
 }
 

@@ -204,5 +204,6 @@ void link_end(pgc_client *client, int closed, enum session_close_reason say, enu
 	client->link.farewell = (uint8_t)say;
 	delivery_end(&client->ctx, client->delivery, loss);
 	events_drop_messages(client);
+	world_end(client);
 	events_closed(client, closed, 0);
 }

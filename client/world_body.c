@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "wire/utf8.h"
+
 #define SLOT_BITS 5
 #define KIND_BITS 2
 #define AGE_BITS 5
@@ -286,3 +288,31 @@ bool world_body_read(const struct world_code *code, const uint8_t *body, size_t 
 }
 static_assert(WORLD_GLIMPSE_BITS == WORLD_NUMBER_BITS + 2 * GLIMPSE_PLACE_BITS && WORLD_GLIMPSE_BITS % 8 == 4,
 	      "an odd one ends in the middle of a byte");
+
+bool world_known_read(const uint8_t *body, size_t length, struct world_known *out)
+{
+	struct world_about about;
+	const uint8_t *name = body + sizeof(about);
+
+	if (length < sizeof(about))
+		return false;
+	memcpy(&about, body, sizeof(about));
+	if (about.name_len == 0 || about.name_len > WORLD_NAME_MAX || about.name_len != length - sizeof(about) ||
+	    !utf8_valid(name, about.name_len) || about.tick_hz == 0 || about.quantum_um == 0 || about.slots == 0 ||
+	    about.slots > WORLD_SLOTS_MAX ||
+	    (about.cell_shift != 0 && (about.cell_shift < CELL_SHIFT_MIN || about.cell_shift > WORLD_POSITION_BITS)))
+		return false;
+	*out = (struct world_known){
+		.any = true,
+		.epoch = about.epoch,
+		.tick_hz = about.tick_hz,
+		.cell_shift = about.cell_shift,
+		.slots = about.slots,
+		.quantum_um = about.quantum_um,
+		.radius = about.radius,
+		.tick = about.tick,
+	};
+	memcpy(out->low_mm, about.low_mm, sizeof(out->low_mm));
+	memcpy(out->name, name, about.name_len);
+	return true;
+}

@@ -10,6 +10,8 @@
 
 #include "wire/world.h"
 
+#define CELL_SHIFT_MIN 9 // 256ths of a cell have a middle
+
 /// The code of the shapes (RFC 1951 3.2.2): how many have each length, and whose they are, the shortest first.
 struct world_code {
 	uint16_t count[WORLD_SHAPE_BITS + 1];
@@ -69,6 +71,23 @@ struct world_glimpse {
 	uint32_t number;
 	uint8_t x, y; // 256ths of a cell
 };
+
+/// What the WORLD_STATEs of an epoch are of.
+struct world_known {
+	bool any;
+	uint8_t epoch;
+	uint8_t tick_hz;
+	uint8_t cell_shift; // of glimpses: a cell's side is 2 to this, in quanta; 0: there are none
+	uint8_t slots;
+	uint32_t quantum_um;
+	int32_t low_mm[3];
+	uint32_t radius; // quanta
+	uint32_t tick;   // of the WORLD_STATE behind it
+	char name[WORLD_NAME_MAX + 1];
+};
+
+/// @return false: no world is like that
+bool world_known_read(const uint8_t *body, size_t length, struct world_known *out);
 
 void world_code_make(struct world_code *code);
 

@@ -29,7 +29,7 @@ size_t world_view_size(const struct world_view_rules *rules)
 	       (size_t)sets_for(rules->glimpses) * GLIMPSE_WAYS * sizeof(struct world_glimpsed);
 }
 
-static void forget(struct world_view *view)
+static void forget_all(struct world_view *view)
 {
 	for (unsigned i = 0; i < WORLD_SLOTS_MAX; i++) {
 		view->slot[i].told_any = view->slot[i].occupied = view->slot[i].game_any = false;
@@ -45,12 +45,12 @@ void world_view_make(struct world_view *view, const struct world_view_rules *rul
 	world_code_make(&view->code);
 	view->rules = *rules;
 	view->glimpse_sets = sets_for(rules->glimpses);
-	forget(view);
+	forget_all(view);
 }
 
 void world_view_end(struct world_view *view)
 {
-	forget(view);
+	forget_all(view);
 	view->world.any = false;
 	view->news = (struct world_news){0};
 }
@@ -73,7 +73,7 @@ void world_view_begin(struct world_view *view, const struct world_known *world, 
 		return;
 	for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++)
 		leaves(view, slot);
-	forget(view);
+	forget_all(view);
 	view->world = *world;
 	view->world.any = true;
 	view->newest = world->tick - 1;

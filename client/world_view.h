@@ -13,25 +13,10 @@
 
 #include "world_body.h"
 
-#define WORLD_KEPT_TICKS 64      // of a slot: what comes late may be a baseline, or have one, of WORLD_AGES before
+#define WORLD_KEPT_TICKS 64 // of a slot: what comes late may be a baseline, or have one, of WORLD_AGES before
+#define WORLD_GLIMPSES_MAX (1U << WORLD_NUMBER_BITS)
 #define GLIMPSE_WAYS 8           // places that a number can have
-#define CELL_SHIFT_MIN 9         // 256ths of a cell have a middle
-#define WORLD_NAME_ROOM 32       // of a world's name, with its end
 #define WORLD_UNKNOWN UINT32_MAX // no number
-
-/// What the WORLD_STATEs of an epoch are of.
-struct world_known {
-	bool any;
-	uint8_t epoch;
-	uint8_t tick_hz;
-	uint8_t cell_shift; // of glimpses: a cell's side is 2 to this, in quanta; 0: there are none
-	uint8_t slots;
-	uint32_t quantum_um;
-	int32_t low_mm[3];
-	uint32_t radius; // quanta
-	uint32_t tick;   // of the WORLD_STATE behind it
-	char name[WORLD_NAME_ROOM];
-};
 
 struct world_entity {
 	uint32_t number, identity;

@@ -137,7 +137,31 @@ class CClient:
                 said.game.channel if said.game.reliable else None,
             ),
         }
+        if name in ("WORLD", "ENTER", "LEAVE", "STATE"):
+            return Heard(name, event.player_id, self._of_world(name, said))
         return Heard(name, event.player_id, values[name]())
+
+    def _of_world(self, name: str, said: Any) -> tuple[Any, ...]:
+        if name == "WORLD":
+            text = self.ffi.string(said.world.name).decode()
+            return (text, said.world.slots, said.world.tick_hz, said.world.radius)
+        if name == "STATE":
+            data = self._bytes(said.state.data, said.state.bytes)
+            return (said.state.entity.number, said.state.version, data)
+        return (said.entity.slot, said.entity.number, said.entity.identity, said.entity.is_player)
+
+    def in_sight(self, at_s: float) -> dict[int, tuple[tuple[float, ...], tuple[float, ...], int]]:
+        """By number: position, velocity, and how far the time is from what is known."""
+        out = self.ffi.new("struct pgc_sight[]", 32)
+        count = self.lib.pgc_in_sight(self.client, round(at_s * NS), out)
+        seen = [out[index] for index in range(count)]
+        return {one.entity.number: (tuple(one.position), tuple(one.velocity), one.beyond_ms) for one in seen}
+
+    def glimpses(self, at_s: float, room: int = 4096) -> dict[int, tuple[tuple[float, ...], int]]:
+        """By number: position and age."""
+        out = self.ffi.new("struct pgc_glimpse[]", room)
+        count = self.lib.pgc_glimpses(self.client, round(at_s * NS), out, room)
+        return {one.number: (tuple(one.position), one.age_ms) for one in out[0:count]}
 
     def _bytes(self, pointer: Any, count: int) -> bytes:
         return bytes(self.ffi.buffer(pointer, count))

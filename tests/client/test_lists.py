@@ -57,6 +57,13 @@ def test_a_macro_may_be_another_ones_name_or_take_any_arguments(
     ]
 
 
+def test_a_list_without_macros_is_what_it_says(amalgamate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "one.def").write_text("// of numbers\n0, 8,\n7,\n")
+    text = '#define ROOM 3\n\nstatic const int lengths[ROOM] = {\n#include "one.def"\n};\n'
+    found = expanded(amalgamate, tmp_path, text)
+    assert found == ["#define ROOM 3", "static const int lengths[ROOM] = {", "0, 8,", "7,", "};"]
+
+
 def test_a_macro_may_be_of_another_header(amalgamate: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "kinds.h").write_text(
         "#define NUMBER_(kind) kind\n#define NUMBER(kind, name) NUMBER_(kind) name;\n"

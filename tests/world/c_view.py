@@ -30,7 +30,10 @@ HEADERS = [
     ROOT / "dpdk_app" / "wire" / "world.h",
     *(ROOT / "client" / f"world_{name}.h" for name in ("body", "view")),
 ]
-SOURCES = [ROOT / "client" / f"world_{name}.c" for name in ("body", "view")]
+SOURCES = [
+    *(ROOT / "client" / f"world_{name}.c" for name in ("body", "view")),
+    ROOT / "dpdk_app" / "wire" / "utf8.c",
+]
 ROOMS = [ROOT / "client", ROOT / "dpdk_app", ROOT / "dpdk_app" / "include"]
 NS = 1_000_000_000
 NOTHING, RECORD, FULL, EMPTY = range(4)  # enum world_told
