@@ -344,6 +344,17 @@ static void handle(pgc_client *client, struct course *course, const struct pgc_e
 	case PGC_EVENT_GAME:
 		printf("game: %" PRIu32 " bytes of type %u\n", event->as.game.bytes, event->as.game.message_type);
 		break;
+	case PGC_EVENT_WORLD:
+		printf("in the world %s\n", event->as.world.name);
+		break;
+	case PGC_EVENT_ENTER:
+	case PGC_EVENT_LEAVE:
+		printf("%s: %" PRIu32 "\n", event->type == PGC_EVENT_ENTER ? "enters" : "leaves",
+		       event->as.entity.identity);
+		break;
+	case PGC_EVENT_STATE:
+		printf("state: %" PRIu32 ", %u bytes\n", event->as.state.entity.identity, event->as.state.bytes);
+		break;
 	case PGC_EVENT_PONG: // this player asks for none
 		break;
 	}
@@ -406,6 +417,7 @@ int main(int argc, char *argv[])
 	pgc_options_init(&options);
 	options.session = arguments.session;
 	memcpy(options.key, arguments.key, sizeof(options.key));
+	options.world = true;
 	client = pgc_new(&options);
 	if (!client) {
 		(void)fputs("player: session 0 was never issued, or memory is short\n", stderr);

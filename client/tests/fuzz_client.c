@@ -73,6 +73,9 @@ static void take_events(pgc_client *client)
 		if (event.type == PGC_EVENT_BULK || event.type == PGC_EVENT_INVENTORY)
 			for (uint32_t i = 0; i < event.as.bytes.bytes; i++)
 				sink = event.as.bytes.data[i];
+		if (event.type == PGC_EVENT_STATE)
+			for (uint32_t i = 0; i < event.as.state.bytes; i++)
+				sink = event.as.state.data[i];
 		if (event.type == PGC_EVENT_GAME)
 			for (uint32_t i = 0; i < event.as.game.bytes; i++)
 				sink = event.as.game.data[i];
@@ -87,6 +90,18 @@ static void heed(struct gateway *gateway, const struct session_header *header)
 	if (header->session == spare.session)
 		gateway->number = spare;
 	gateway->taken = header->counter - gateway->number.to_gateway;
+}
+
+/// Who is in sight, now and when time has passed.
+static void look(const pgc_client *client, const struct gateway *gateway)
+{
+	struct pgc_sight seen[PGC_IN_SIGHT_MAX];
+	struct pgc_glimpse glimpses[4];
+
+	for (size_t i = pgc_in_sight(client, gateway->now + NS_PER_S, seen); i > 0; i--)
+		sink = seen[i - 1].entity.slot;
+	if (pgc_glimpses(client, 0, glimpses, 4) > 4)
+		abort();
 }
 
 static void send_out(pgc_client *client, struct gateway *gateway)
@@ -122,6 +137,7 @@ static void hand_over(pgc_client *client, struct gateway *gateway, const uint8_t
 		abort();
 	free(exact);
 	take_events(client);
+	look(client, gateway);
 	send_out(client, gateway);
 }
 
@@ -283,6 +299,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.memory_bytes = 128U << 10;
 	options.queue_bytes = 64U << 10;
 	options.receipts = 2;
+	options.world = true;
+	options.world_glimpses = 8;
 	options.clock_ns = clock_ns;
 	options.clock_context = &gateway;
 	client = pgc_new(&options);

@@ -38,7 +38,7 @@ OUR_MAC, PEER_MAC = "02:00:00:00:00:02", "06:00:00:00:00:01"
 REPAIR, TO_US, END_BURST, LATER, LIMITED = 1, 2, 4, 8, 32  # flags of a record, see fuzz_frame.c
 FAMILY_6, NO_PORT, SECOND_LISTENER = 1, 2, 16  # and of fuzz_datagram.c, beside END_BURST, LATER, LIMITED
 CORPUS = Path(__file__).parent / "corpus"
-WIRE = Path(__file__).parents[1] / "wire"
+VECTORS = Path(__file__).parents[1] / "wire" / "world_vectors.json"
 
 
 def message(kind: int, player: int, body: bytes) -> bytes:
@@ -390,6 +390,14 @@ def sealed(*messages: bytes, kind: int = DATA) -> bytes:
     return struct.pack("<BH", kind, len(body)) + body
 
 
+def _told_of_a_world(epoch: int) -> list[bytes]:
+    """A WORLD, and all WORLD_STATEs of the vectors that fit behind it."""
+    world = struct.pack("<4BI3i3IH", epoch, 60, 12, 32, 10_000, -1000, 0, 0, 6400, 7200, 1, 4) + b"town"
+    bodies = [bytes.fromhex(one["body"]) for one in json.loads(VECTORS.read_text())["bodies"]]
+    states = [said(201, body[:2] + bytes([epoch]) + body[3:]) for body in bodies if len(body) < 60]
+    return [said(14, world), *states[:16]]
+
+
 def gateways() -> dict[str, bytes]:
     """What a gateway says to a client, by name."""
     sender = struct.pack("<I", 8)
@@ -427,6 +435,8 @@ def gateways() -> dict[str, bytes]:
         + bytes([MOVE, SAY, 1, 9])
         + sealed(chat[0]),
         "ping": sealed(said(12, b"ping") + said(13, b"pong")),
+        "world": sealed(*_told_of_a_world(3)),
+        "worlds": sealed(*_told_of_a_world(3)) + sealed(*_told_of_a_world(4)),
         "unknown-type": sealed(said(99, b"whatever", RELIABLE) + said(203, text)),
         "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
         "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),
@@ -450,7 +460,7 @@ def worlds() -> dict[str, bytes]:
         data = bytes.fromhex(body)
         return bytes([STATE, len(data)]) + data
 
-    found = json.loads((WIRE / "world_vectors.json").read_text())
+    found = json.loads(VECTORS.read_text())
     said = [one for kind in ("bodies", "refused") for one in found[kind] if len(one["body"]) < 512]
     begun = [
         (row, bytes([BEGIN, 6, row["epoch"] + 1, 60]) + row["tick"].to_bytes(4, "little"))
