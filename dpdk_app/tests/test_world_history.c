@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "past.h"
@@ -162,6 +164,69 @@ static void who_reads_for_too_long_learns_that_the_frames_are_gone(void **state 
 	free(part);
 }
 
+// ---------------------------------------------------------------- while it is written
+
+#define READS 200000
+
+struct written {
+	struct world_part *part;
+	atomic_bool enough;
+};
+
+static int32_t x_in(uint32_t tick)
+{
+	return (int32_t)(tick % 1024) * 1000;
+}
+
+/// Frames as fast as they can be written: they are overwritten under the eyes of whoever reads them.
+static void *write_on(void *argument)
+{
+	struct written *written = argument;
+
+	for (uint32_t tick = world_published(written->part) + 1; !atomic_load(&written->enough); tick++) {
+		for (uint32_t rank = 0; rank < 64; rank++) {
+			const struct world_place place = {.x = x_in(tick), .y = x_in(tick), .z = (int32_t)rank};
+
+			world_part_move(written->part, rank, &place, tick * WORLD_TOLD_PER_TICK);
+		}
+		publish(written->part, tick, false);
+	}
+	return NULL;
+}
+
+static void what_is_known_is_right_while_another_thread_writes(void **state UNUSED)
+{
+	struct world_part_plan plan = small_plan(64);
+	const struct world_place place = {.x = 0};
+	struct written written = {0};
+	pthread_t writer;
+	uint64_t seed = 3;
+	unsigned known = 0;
+
+	plan.frames = 32;
+	plan.size[0] = plan.size[1] = 1 << 20;
+	written.part = make_part(&plan);
+	for (uint32_t i = 0; i < 64; i++)
+		world_part_add(written.part, i, i, WORLD_PLAYER, &place, plan.first * WORLD_TOLD_PER_TICK);
+	publish(written.part, plan.first + 1, false);
+	assert_int_equal(pthread_create(&writer, NULL, write_on, &written), 0);
+	for (unsigned i = 0; i < READS || known < 10; i++) {
+		const uint32_t back = drawn_below(&seed, 4) == 0 ? drawn_below(&seed, 30) : 30;
+		const struct world_moment when = {world_published(written.part) - back, 0};
+		const uint32_t rank = drawn_below(&seed, 64);
+		struct world_place where;
+
+		if (world_history_where(written.part, rank, when, &where) != WORLD_KNOWN || when.tick < plan.first + 2)
+			continue;
+		known++;
+		if (where.x != x_in(when.tick) || where.y != where.x || where.z != (int32_t)rank)
+			fail_msg("tick %u: %d instead of %d", when.tick, where.x, x_in(when.tick));
+	}
+	atomic_store(&written.enough, true);
+	pthread_join(writer, NULL);
+	free(written.part);
+}
+
 static void moments_are_counted_in_parts(void **state UNUSED)
 {
 	uint64_t seed = 1;
@@ -187,6 +252,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_there_before_they_come_or_after_they_left),
 		cmocka_unit_test(what_the_ring_may_lose_at_any_moment_is_forgotten),
 		cmocka_unit_test(who_reads_for_too_long_learns_that_the_frames_are_gone),
+		cmocka_unit_test(what_is_known_is_right_while_another_thread_writes),
 		cmocka_unit_test(moments_are_counted_in_parts),
 	};
 

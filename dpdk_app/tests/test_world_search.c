@@ -222,6 +222,23 @@ static uint32_t count_inside(const struct world_parts *parts, struct world_momen
 	return count;
 }
 
+/// Parts that know nothing of then: of somebody who is there, too.
+static uint32_t count_forgotten(const struct world_of_three *world, struct world_moment when)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		const struct world_part *part = world->parts.part[i];
+		struct world_place place;
+		uint32_t rank = 0;
+
+		while (part->number[rank] == WORLD_NOBODY)
+			rank++;
+		count += world_history_where(part, rank, when, &place) == WORLD_FORGOTTEN;
+	}
+	return count;
+}
+
 static uint32_t look_around(const struct world_of_three *world, struct world_moment when, uint64_t *seed)
 {
 	struct world_inside inside[64];
@@ -235,6 +252,7 @@ static uint32_t look_around(const struct world_of_three *world, struct world_mom
 	while (!world_search_sphere(&world->parts, &search, &sphere, 1 + drawn_below(seed, 200), &crowd))
 		;
 	assert_int_equal(crowd.count, count_inside(&world->parts, when, &sphere, &crowd));
+	assert_int_equal(search.forgotten, count_forgotten(world, when));
 	return crowd.count;
 }
 

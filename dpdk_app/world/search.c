@@ -99,12 +99,16 @@ static uint32_t search_part(const struct world_parts *parts, struct world_search
 	struct block block;
 	struct world_span about;
 
-	if (!world_history_frames(part, when, published, &about))
+	if (!world_history_frames(part, when, published, &about)) {
+		search->forgotten++;
 		return 0;
+	}
 	for (; search->rank < part->count && search->rank - from < ranks; search->rank += BLOCK) {
 		read_block(part, &about, published, search->rank, &block);
-		if (!world_history_holds(part, &about))
+		if (!world_history_holds(part, &about)) {
+			search->forgotten++;
 			return 0;
+		}
 		block.first = world_refer(search->part, search->rank);
 		visit(asked, &block, when, found);
 	}

@@ -2,7 +2,7 @@
 // world/search.h: who was in a sphere at a moment, and who was the first in the way of a ray.
 //
 // In slices, through all parts of a world. Between the slices of one search nobody may re-rank: who is found is named by rank.
-// A part whose newest frame is older than the moment is searched as of that frame; one that has forgotten the moment has nobody.
+// A part whose newest frame is older than the moment is searched as of that frame; one that has forgotten the moment has nobody, and is counted.
 
 #ifndef POLLGATE_WORLD_SEARCH_H
 #define POLLGATE_WORLD_SEARCH_H
@@ -17,6 +17,7 @@
 struct world_search {
 	struct world_moment when;
 	uint32_t part, rank; // where it goes on
+	uint32_t forgotten;  // parts that had forgotten the moment, or forgot it meanwhile
 };
 
 struct world_sphere {
