@@ -41,6 +41,7 @@ extern "C" {
 #define PGC_BULK_MAX 65528      /* bytes */
 #define PGC_CHANNELS 4          /* of reliable messages: 0, 1 and 2 deliver in order, each for itself; 3 as they come */
 #define PGC_CHANNEL_UNORDERED 3 /* takes no message longer than a datagram */
+#define PGC_INPUTS_MAX 256      /* that can be applied again: some seconds; older ones count as seen */
 #define PGC_IN_SIGHT_MAX 32     /* who a gateway tells of all the time */
 #define PGC_NEVER UINT64_MAX
 
@@ -377,6 +378,49 @@ struct pgc_glimpse {
  *  @param room  of `out`; options.world_glimpses, rounded up to a multiple of 8, is enough for all
  *  @return how many */
 size_t pgc_glimpses(const pgc_client *client, uint64_t at_ns, struct pgc_glimpse *out, size_t room);
+
+/* ---------------------------------------------------------------- the own player, before the game has said where it is */
+
+/** As in MOVE and CORRECTION. */
+struct pgc_motion {
+	float position[3];
+	float velocity[3];
+};
+
+/** What a player does: keys, a stick, for some time. All but `at_ns` is the game's own. */
+struct pgc_input {
+	uint64_t at_ns; /* when, by the client's clock; not before the last */
+	float value[6];
+	uint32_t flags;
+};
+
+/** What an input does to a motion: the same for the same values, here and in the game. */
+typedef void pgc_step(void *context, struct pgc_motion *motion, const struct pgc_input *input);
+
+/** Each input holds at once, and is kept. PGC_EVENT_CORRECTION says where the game had the player when it had seen the inputs
+ *  until some time: from there, those that it had not seen are applied again. Needs no client, and no memory but this. */
+struct pgc_prediction {
+	struct pgc_motion motion; /* where the player is, as far as this end knows: for pgc_move(), and to draw */
+	pgc_step *step;
+	void *context;
+	uint32_t first, inputs; /* not seen yet */
+	struct pgc_input input[PGC_INPUTS_MAX];
+};
+
+void pgc_prediction_init(struct pgc_prediction *prediction, const struct pgc_motion *start, pgc_step *step,
+			 void *context);
+
+/** The player does something. */
+void pgc_prediction_move(struct pgc_prediction *prediction, const struct pgc_input *input);
+
+/** The game has seen what was done until then, and agrees. */
+void pgc_prediction_seen(struct pgc_prediction *prediction, uint64_t until_ns);
+
+/** The game has put the player elsewhere.
+ *  @param seen_until_ns  when the newest input was that it had seen: a round trip ago, unless the game says better
+ *  @param moved          out: how far the player is moved by it, so that what is drawn may follow over some frames; or NULL */
+void pgc_prediction_correct(struct pgc_prediction *prediction, const struct pgc_motion *to, uint64_t seen_until_ns,
+			    float moved[3]);
 
 /** Counted since pgc_new(). */
 struct pgc_statistics {
