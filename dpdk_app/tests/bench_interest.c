@@ -138,8 +138,11 @@ static void make(struct bench *b)
 	const struct row *row = b->row;
 	const int32_t side = (int32_t)row->spread + 1;
 	const uint32_t players = row->players;
-	const struct world_part_plan part = {
-		.capacity = (players + 1023) / 1024 * 1024, .frames = 64, .first = 1, .size = {side, side, 1 << 14}, .late_max = 4096};
+	const struct world_part_plan part = {.capacity = (players + 1023) / 1024 * 1024,
+					     .frames = 64,
+					     .first = 1,
+					     .size = {side, side, 1 << 14},
+					     .late_max = 4096};
 
 	b->part = make_part(&part);
 	b->parts = (struct world_parts){.count = 1, .part = {b->part}};
@@ -260,6 +263,16 @@ static void turn(struct bench *b, uint32_t rank)
 	b->full += choice.more;
 }
 
+/// Where the session of the next player lies is no secret.
+static void prefetch_onlooker(const struct bench *b, uint32_t rank)
+{
+	const char *o = (const char *)&b->onlooker[b->part->number[rank]];
+
+	if (rank < b->part->count)
+		for (unsigned line = 0; line < sizeof(struct onlooker); line += CACHE_LINE)
+			prefetch(o + line);
+}
+
 static void interest_tick(struct bench *b)
 {
 	uint64_t then = pg_tsc();
@@ -270,6 +283,7 @@ static void interest_tick(struct bench *b)
 			rank |= WORLD_TURN_RANKS - 1;
 			continue;
 		}
+		prefetch_onlooker(b, rank + 1);
 		turn(b, rank);
 		if (rank % 64 == 63)
 			then = slice(b, then);
@@ -380,8 +394,9 @@ static void report(struct bench *b)
 		printf(" %s %.1f", stage_names[stage], cycles);
 	}
 	printf(" all %.1f; brute %.0f (and keeps no nearest)\n", all, brute(b));
-	printf("%13s a turn: %.1f looked at, %.2f enter, %.0f %% full; slowest slice %.0f us; unseen p50 %u p99 %u ticks; %" PRIu64 " cells written\n", "",
-	       (double)b->looked_at / (double)b->turns, (double)b->entered / (double)b->turns,
+	printf("%13s a turn: %.1f looked at, %.2f enter, %.0f %% full; slowest slice %.0f us; unseen p50 %u p99 %u ticks; %" PRIu64
+	       " cells written\n",
+	       "", (double)b->looked_at / (double)b->turns, (double)b->entered / (double)b->turns,
 	       100.0 * (double)b->full / (double)b->turns, (double)b->slowest * 1e6 / (double)pg_tsc_hz(),
 	       world_staleness(b->glimpses, 500), world_staleness(b->glimpses, 990), b->glimpses->written);
 }

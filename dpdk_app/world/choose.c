@@ -12,17 +12,6 @@
 #include "world/kernels.h"
 #include "world/mark.h"
 
-#define LISTED_MAX (FOUND_MAX + WORLD_SLOTS_MAX) // who was found, and who is seen already
-
-/// Those of who was found that count.
-struct listed {
-	uint32_t count;
-	uint32_t weighed[LISTED_MAX + FOUND_PAST] CACHE_ALIGNED;
-	uint32_t distance2[LISTED_MAX + FOUND_PAST];
-	world_reference who[LISTED_MAX + FOUND_PAST];
-	uint8_t mark[LISTED_MAX + FOUND_PAST];
-};
-
 struct choosing {
 	const struct world_interest *interest;
 	const struct world_turn *turn;
@@ -79,7 +68,7 @@ static void clear_marks(const struct world_interest *interest, const struct worl
 // ---------------------------------------------------------------- weighing
 
 ALWAYS_INLINE void list(const struct world_interest *interest, struct listed *listed, uint32_t distance2,
-			world_reference who, uint8_t mark)
+			world_reference who, uint32_t mark)
 {
 	const uint32_t n = listed->count;
 
@@ -101,17 +90,6 @@ static void weigh(struct choosing *c)
 	c->found.count = 0;
 }
 
-/// How many weigh no more than that. Behind the last it is padded.
-ALWAYS_INLINE uint32_t count_up_to(const uint32_t *weighed, uint32_t count, uint32_t most)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < count; i += FOUND_PAST)
-		for (uint32_t j = i; j < i + FOUND_PAST; j++)
-			n += weighed[j] <= most;
-	return n;
-}
-
 ALWAYS_INLINE uint32_t greatest(const uint32_t *weighed, uint32_t count)
 {
 	uint32_t most = 0;
@@ -127,21 +105,20 @@ struct threshold {
 };
 
 /// By counting, at where a line between what is known says that it is; and by halves where that does not lead there soon.
-static struct threshold find_threshold(uint32_t *weighed, uint32_t count, uint32_t wanted)
+static struct threshold find_threshold(const struct listed *listed, uint32_t wanted)
 {
-	int64_t low = -1, high = greatest(weighed, count);
-	uint32_t below = 0, above = count;
+	int64_t low = -1, high = greatest(listed->weighed, listed->count);
+	uint32_t below = 0, above = listed->count;
 
-	memset(weighed + count, 0xff, FOUND_PAST * sizeof(*weighed));
 	for (unsigned round = 0; high - low > 1; round++) {
-		const int64_t line =
-			low + (high - low) * (int64_t)(2 * (wanted - below) + 1) / (2 * (above - below) + 1);
+		const float share = (float)(2 * (wanted - below) + 1) / (float)(2 * (above - below) + 1);
+		const int64_t line = low + (int64_t)((float)(high - low) * share);
 		const int64_t half = (low + high) / 2;
 		const int64_t middle = round < 4 && line > low && line < high ? line : half;
-		const uint32_t n = count_up_to(weighed, count, (uint32_t)middle);
+		const uint32_t n = count_up_to(listed, (uint32_t)middle);
 
 		if (n == wanted)
-			return (struct threshold){(uint32_t)middle, count};
+			return (struct threshold){(uint32_t)middle, n};
 		if (n < wanted)
 			low = middle, below = n;
 		else
@@ -150,20 +127,20 @@ static struct threshold find_threshold(uint32_t *weighed, uint32_t count, uint32
 	return (struct threshold){(uint32_t)high, wanted - below};
 }
 
-static void keep(struct listed *listed, struct threshold threshold)
+/// Who weighs just the most stays if they were among the first to be found.
+COLD static void cut_ties(struct listed *listed, struct threshold threshold)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < listed->count; i++) {
 		const bool tie = listed->weighed[i] == threshold.most;
-		const bool stays = listed->weighed[i] < threshold.most || (tie && threshold.ties > 0);
 
 		listed->weighed[kept] = listed->weighed[i];
 		listed->distance2[kept] = listed->distance2[i];
 		listed->who[kept] = listed->who[i];
 		listed->mark[kept] = listed->mark[i];
-		kept += stays;
-		threshold.ties -= stays & tie;
+		kept += !tie || threshold.ties > 0;
+		threshold.ties -= tie && threshold.ties > 0;
 	}
 	listed->count = kept;
 }
@@ -179,11 +156,15 @@ static void keep_nearest(struct choosing *c)
 		return;
 	}
 
-	const struct threshold threshold = find_threshold(listed->weighed, listed->count, wanted);
+	memset(listed->weighed + listed->count, 0xff, FOUND_PAST * sizeof(*listed->weighed));
+
+	const struct threshold threshold = find_threshold(listed, wanted);
 
 	c->more = true;
 	c->most = threshold.most;
-	keep(listed, threshold);
+	keep_up_to(listed, threshold.most);
+	if (unlikely(listed->count > wanted))
+		cut_ties(listed, threshold);
 }
 
 // ---------------------------------------------------------------- too many
@@ -215,7 +196,7 @@ static void list_occupant(struct choosing *c, unsigned slot)
 	const int64_t distance2 = dx * dx + dy * dy + dz * dz;
 
 	if (distance2 < c->interest->within[slot + 1])
-		list(c->interest, &c->listed, (uint32_t)distance2, who, (uint8_t)(slot + 1));
+		list(c->interest, &c->listed, (uint32_t)distance2, who, slot + 1);
 }
 
 /// Whoever is seen already, and was not found yet, so that from here on only others matter.

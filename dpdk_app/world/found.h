@@ -4,6 +4,7 @@
 #ifndef POLLGATE_WORLD_FOUND_H
 #define POLLGATE_WORLD_FOUND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -13,13 +14,23 @@
 #include "world/grid.h"
 
 #define FOUND_MAX 512
-#define FOUND_PAST 16 // behind the last that can be written
+#define FOUND_PAST 16                            // behind the last that can be written
+#define LISTED_MAX (FOUND_MAX + WORLD_SLOTS_MAX) // who was found, and who is seen already
 
 /// Who was found, in the order of slots.
 struct found {
 	uint32_t count;
 	uint32_t distance2[FOUND_MAX + FOUND_PAST] CACHE_ALIGNED;
 	world_reference who[FOUND_MAX + FOUND_PAST] CACHE_ALIGNED;
+};
+
+/// Those of who was found that count.
+struct listed {
+	uint32_t count;
+	uint32_t weighed[LISTED_MAX + FOUND_PAST] CACHE_ALIGNED;
+	uint32_t distance2[LISTED_MAX + FOUND_PAST] CACHE_ALIGNED;
+	world_reference who[LISTED_MAX + FOUND_PAST] CACHE_ALIGNED;
+	uint32_t mark[LISTED_MAX + FOUND_PAST] CACHE_ALIGNED;
 };
 
 /// Where somebody stands and how far they look.
@@ -69,6 +80,40 @@ ALWAYS_INLINE void find(const struct look *look, const struct world_view *view, 
 		_mm512_storeu_si512(found->who + found->count, _mm512_maskz_compress_epi32(near, who));
 		found->count += (uint32_t)__builtin_popcount(near);
 	}
+}
+
+/// How many weigh no more than that; FOUND_PAST beyond the last weigh more.
+ALWAYS_INLINE uint32_t count_up_to(const struct listed *listed, uint32_t most)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < listed->count; i += FOUND_LANES)
+		n += (uint32_t)__builtin_popcount(
+			_mm512_cmple_epu32_mask(_mm512_load_si512(listed->weighed + i), _mm512_set1_epi32((int)most)));
+	return n;
+}
+
+ALWAYS_INLINE void keep_some(uint32_t *of, uint32_t from, uint32_t to, __mmask16 kept)
+{
+	_mm512_storeu_si512(of + to, _mm512_maskz_compress_epi32(kept, _mm512_load_si512(of + from)));
+}
+
+/// Nobody else is on the list from then on.
+ALWAYS_INLINE void keep_up_to(struct listed *listed, uint32_t most)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < listed->count; i += FOUND_LANES) {
+		const __mmask16 near =
+			_mm512_cmple_epu32_mask(_mm512_load_si512(listed->weighed + i), _mm512_set1_epi32((int)most));
+
+		keep_some(listed->weighed, i, kept, near);
+		keep_some(listed->distance2, i, kept, near);
+		keep_some(listed->who, i, kept, near);
+		keep_some(listed->mark, i, kept, near);
+		kept += (uint32_t)__builtin_popcount(near);
+	}
+	listed->count = kept;
 }
 
 #elif defined(__AVX2__)
@@ -126,6 +171,46 @@ ALWAYS_INLINE void find(const struct look *look, const struct world_view *view, 
 	}
 }
 
+ALWAYS_INLINE uint32_t up_to(const uint32_t *weighed, uint32_t most)
+{
+	const __m256i near = at_most(_mm256_load_si256((const __m256i *)weighed), _mm256_set1_epi32((int)most));
+
+	return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(near));
+}
+
+ALWAYS_INLINE uint32_t count_up_to(const struct listed *listed, uint32_t most)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < listed->count; i += FOUND_LANES)
+		n += (uint32_t)__builtin_popcount(up_to(listed->weighed + i, most));
+	return n;
+}
+
+ALWAYS_INLINE void keep_some(uint32_t *of, uint32_t from, uint32_t to, __m256i order)
+{
+	const __m256i some = _mm256_load_si256((const __m256i *)(of + from));
+
+	_mm256_storeu_si256((__m256i *)(of + to), _mm256_permutevar8x32_epi32(some, order));
+}
+
+ALWAYS_INLINE void keep_up_to(struct listed *listed, uint32_t most)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < listed->count; i += FOUND_LANES) {
+		const uint32_t near = up_to(listed->weighed + i, most);
+		const __m256i order = lanes_of(near);
+
+		keep_some(listed->weighed, i, kept, order);
+		keep_some(listed->distance2, i, kept, order);
+		keep_some(listed->who, i, kept, order);
+		keep_some(listed->mark, i, kept, order);
+		kept += (uint32_t)__builtin_popcount(near);
+	}
+	listed->count = kept;
+}
+
 #else
 
 ALWAYS_INLINE uint32_t along(int32_t a, int32_t b)
@@ -147,6 +232,31 @@ ALWAYS_INLINE void find(const struct look *look, const struct world_view *view, 
 		found->count += (dx <= look->radius) & (dy <= look->radius) & (dz <= look->radius) &
 				(distance2 <= look->distance2);
 	}
+}
+
+ALWAYS_INLINE uint32_t count_up_to(const struct listed *listed, uint32_t most)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < listed->count; i++)
+		n += listed->weighed[i] <= most;
+	return n;
+}
+
+ALWAYS_INLINE void keep_up_to(struct listed *listed, uint32_t most)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < listed->count; i++) {
+		const bool near = listed->weighed[i] <= most;
+
+		listed->weighed[kept] = listed->weighed[i];
+		listed->distance2[kept] = listed->distance2[i];
+		listed->who[kept] = listed->who[i];
+		listed->mark[kept] = listed->mark[i];
+		kept += near;
+	}
+	listed->count = kept;
 }
 
 #endif
