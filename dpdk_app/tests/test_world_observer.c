@@ -72,6 +72,28 @@ static void test_who_comes_is_told_in_full_once_and_then_against_that(UNUSED voi
 	close_sight(sight);
 }
 
+/// A FULL and what was told against it, acknowledged together: who knows which came first. One after the other: it is a baseline.
+static void test_what_is_told_against_a_full_counts_if_that_came_first(UNUSED void **state)
+{
+	for (unsigned together = 0; together < 2; together++) {
+		struct sight *sight = settled(4);
+		uint8_t body[ROOM];
+
+		for (unsigned i = 0; i < 3; i++) {
+			go_on(sight);
+			look(sight);
+			if (i == 0)
+				observer_enter(sight->observer, &sight->parts, 9, world_refer(0, 50));
+			say(sight, body, ROOM);
+		}
+		if (!together)
+			observer_acknowledged(sight->observer, sight->counter - 2, 1);
+		observer_acknowledged(sight->observer, sight->counter, together ? 7 : 3);
+		assert_int_equal(sight->observer->base[9], together ? 2 : 0);
+		close_sight(sight);
+	}
+}
+
 /// Lost: nothing of it is decoded, until one that was sent after it is acknowledged.
 static void test_a_full_that_was_lost_is_said_again(UNUSED void **state)
 {
@@ -256,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_said_in_ten_bytes),
 		cmocka_unit_test(test_all_are_told_against_one_frame),
 		cmocka_unit_test(test_who_comes_is_told_in_full_once_and_then_against_that),
+		cmocka_unit_test(test_what_is_told_against_a_full_counts_if_that_came_first),
 		cmocka_unit_test(test_a_full_that_was_lost_is_said_again),
 		cmocka_unit_test(test_an_acknowledgement_is_of_who_was_in_the_slot_then),
 		cmocka_unit_test(test_a_late_acknowledgement_makes_no_baseline_older),

@@ -99,6 +99,8 @@ void walkers_free(struct walkers *walkers)
 /// The next one that nobody has: numbers come again as late as can be.
 static uint32_t free_number(struct walkers *walkers)
 {
+	if (walkers->part.capacity > WALKERS_NUMBERS) // one part alone, from which nobody leaves
+		return walkers->next_number++;
 	for (;;) {
 		const uint32_t number = walkers->first_number + walkers->next_number++ % WALKERS_NUMBERS;
 		bool taken = false;
@@ -172,7 +174,7 @@ static void walk(struct walkers *walkers, struct walker *walker)
 {
 	if (walkers_random(walkers) % TURNS_EVERY == 0) {
 		walker->wanted = fraction(walkers) * FULL_TURN;
-		walker->stands = walkers_random(walkers) % 4 == 0;
+		walker->stands = !walkers->restless && walkers_random(walkers) % 4 == 0;
 	}
 	walker->heading += fmax(-TURN, fmin(TURN, remainder(walker->wanted - walker->heading, FULL_TURN)));
 	if (walker->stands)

@@ -24,6 +24,7 @@ struct walkers {
 	struct walker *of; // by rank
 	uint32_t first_number, next_number;
 	uint64_t random;
+	bool restless; // nobody stands
 };
 
 /// @param seed  of what is drawn; those of 16 in a row have other numbers

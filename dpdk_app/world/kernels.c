@@ -137,7 +137,19 @@ ALWAYS_INLINE struct fields joined(lanes x, lanes y, lanes z, lanes width, lanes
 ALWAYS_INLINE lanes codes_of(lanes shapes)
 {
 #if VECTOR_BYTES == 64
-	return (lanes)_mm512_i32gather_epi32((__m512i)shapes, world_codes, 2) & 0xffff;
+	__m512i quarter[4]; // of the table: the lower six bits of a shape are a place in it
+	const __m512i all = (__m512i)shapes;
+
+	for (unsigned i = 0; i < 4; i++)
+		quarter[i] = _mm512_permutex2var_epi16(_mm512_loadu_si512(world_codes + i * 64), all,
+						       _mm512_loadu_si512(world_codes + i * 64 + 32));
+
+	const __mmask16 sixth = _mm512_test_epi32_mask(all, _mm512_set1_epi32(1 << 6));
+	const __mmask16 seventh = _mm512_test_epi32_mask(all, _mm512_set1_epi32(1 << 7));
+	const __m512i low = _mm512_mask_mov_epi32(quarter[0], sixth, quarter[1]);
+	const __m512i high = _mm512_mask_mov_epi32(quarter[2], sixth, quarter[3]);
+
+	return (lanes)_mm512_mask_mov_epi32(low, seventh, high) & 0xffff;
 #elif VECTOR_BYTES == 32
 	return (lanes)_mm256_i32gather_epi32((const int *)(const void *)world_codes, (__m256i)shapes, 2) & 0xffff;
 #else

@@ -41,6 +41,17 @@ void observer_leave(struct observer *observer, unsigned slot)
 	observer->leaving |= 1U << slot;
 }
 
+void observer_has_full(struct observer *observer, uint32_t slots, unsigned age, uint32_t newest)
+{
+	while (age-- > 0) {
+		const unsigned at = observer_at(observer->tick - age);
+		const bool is_newer = (int16_t)(observer->counter[at] - (uint16_t)newest) > 0;
+
+		if (observer->sent >> at & 1 && is_newer)
+			observer->told[at] |= observer->supposed[at] & slots;
+	}
+}
+
 static void take_new_rank(struct observer *observer, const struct world_parts *parts, unsigned slot)
 {
 	const uint32_t part = world_part_of(observer->who[slot]);

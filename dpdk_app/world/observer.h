@@ -38,8 +38,9 @@ struct observer {
 	uint8_t full[WORLD_SLOTS_MAX];           // age of the newest FULL, or EMPTY
 
 	world_reference who[WORLD_SLOTS_MAX];
-	uint32_t told[OBSERVER_TICKS];    // by tick: slots that the client has in that frame, if it has the datagram
-	uint16_t counter[OBSERVER_TICKS]; // by tick: the lower bits of the datagram's
+	uint32_t told[OBSERVER_TICKS];     // by tick: slots that the client has in that frame, if it has the datagram
+	uint32_t supposed[OBSERVER_TICKS]; // by tick: slots that were told against a FULL that may have been on its way
+	uint16_t counter[OBSERVER_TICKS];  // by tick: the lower bits of the datagram's
 
 	// seldom
 	uint8_t distance[WORLD_SLOTS_MAX]; // to who is in it: what is left out first when there is no room
@@ -70,6 +71,13 @@ ALWAYS_INLINE void observer_pace(struct observer *observer, unsigned slot, unsig
 	observer->distance[slot] = distance;
 }
 
+/// What of it is used in each tick; some observers before its turn.
+ALWAYS_INLINE void observer_prefetch(const struct observer *observer)
+{
+	for (size_t at = 0; at < offsetof(struct observer, distance); at += CACHE_LINE)
+		prefetch_for_write((const char *)observer + at);
+}
+
 /// Position of a tick in `sent`, `heard`, `told` and `counter`.
 ALWAYS_INLINE unsigned observer_at(uint32_t tick)
 {
@@ -88,18 +96,28 @@ ALWAYS_INLINE uint32_t observer_state_in(const struct observer *observer, uint32
 	return ages_mask(_mm_packs_epi16(equal[0], equal[1]), _mm_packs_epi16(equal[2], equal[3])) & observer->sent;
 }
 
+/// The client has a FULL of these slots, of `age` ticks ago: it can decode what was told against that since then, unless it came
+/// before.
+/// @param newest  what it had when it had that: what is newer came later
+void observer_has_full(struct observer *observer, uint32_t slots, unsigned age, uint32_t newest);
+
 /// The client has the state at this position. Of who came into a slot after it, it says nothing (observer_enter()).
-ALWAYS_INLINE void observer_hear(struct observer *observer, uint32_t position)
+/// @param newest  counter of the newest datagram that it had then
+ALWAYS_INLINE void observer_hear(struct observer *observer, uint32_t position, uint32_t newest)
 {
 	const unsigned at = (unsigned)__builtin_ctz(position), age = (observer->tick - at) % OBSERVER_TICKS;
-	const uint32_t told = observer->told[at];
+	const uint32_t told = observer->told[at], has = told & observer->occupied;
+	const uint32_t in_full = has & ages_equal(observer->full, age);
 
 	observer->heard |= position;
-	observer->leaving &= ~(told & ~observer->occupied);
-	ages_lower(observer->base, told & observer->occupied, age);
+	observer->leaving &= ~(told & ~has);
+	ages_lower(observer->base, has, age);
+	if (unlikely(in_full != 0))
+		observer_has_full(observer, in_full, age, newest);
 }
 
 /// The client has these datagrams.
+/// @param newest   counter of the newest that it had when it said so
 /// @param packets  bit n: newest - n, as in struct arrived
 ALWAYS_INLINE void observer_acknowledged(struct observer *observer, uint32_t newest, uint64_t packets)
 {
@@ -107,7 +125,7 @@ ALWAYS_INLINE void observer_acknowledged(struct observer *observer, uint32_t new
 		const uint32_t position = observer_state_in(observer, newest - (uint32_t)__builtin_ctzll(packets));
 
 		if (likely(position != 0))
-			observer_hear(observer, position);
+			observer_hear(observer, position, newest);
 	}
 }
 

@@ -14,6 +14,11 @@
 
 world_state_write JOIN(world_state, ISA);
 
+#define PAIRS (WORLD_SLOTS_MAX / 2)
+#define VECTOR_WORDS 4
+
+typedef uint64_t words __attribute__((vector_size(8 * VECTOR_WORDS)));
+
 #define HEAD_BITS 7 // of an exception: slot, kind
 #define OLDER_BITS (HEAD_BITS + 5)
 #define FULL_BITS (HEAD_BITS + WORLD_NUMBER_BITS + 32 + 2 + 3 * WORLD_POSITION_BITS + 3 * WORLD_VELOCITY_BITS)
@@ -29,10 +34,21 @@ struct saying {
 	uint32_t sure;                        // of those with a record: the client is known to have the baseline
 	uint32_t ages;
 	uint32_t left_out;
-	uint8_t base;                     // of `present`
-	uint8_t age[WORLD_SLOTS_MAX];     // of `older`
-	uint64_t record[WORLD_SLOTS_MAX]; // of both
+	unsigned bits;                   // of all of it
+	uint8_t base;                    // of `present`
+	uint8_t age[WORLD_SLOTS_MAX];    // of `older`
+	uint64_t other[WORLD_SLOTS_MAX]; // records of `older`
+
+	/// Records of `present`, those of even slots before those of odd ones: a pair is then in the same place of two vectors.
+	/// Of other slots WORLD_NO_RECORD, which has no bits.
+	uint64_t common[WORLD_SLOTS_MAX] CACHE_ALIGNED;
 };
+
+/// Where the record of a slot is in `common`.
+ALWAYS_INLINE unsigned paired(unsigned slot)
+{
+	return slot / 2 + slot % 2 * PAIRS;
+}
 
 /// The lowest of some slots is taken out of them.
 ALWAYS_INLINE bool next_slot(uint32_t *slots, uint32_t *slot)
@@ -128,10 +144,12 @@ static uint64_t record_of(const struct saying *saying, world_reference who, unsi
 	const struct world_part *part = saying->parts->part[world_part_of(who)];
 	const uint32_t rank = world_rank_of(who), tick = saying->tick;
 	const uint64_t *table = table_of(part, tick, age);
-	const uint32_t now = world_rank_at(part, rank, tick), was = world_rank_at(part, rank, tick - age);
 
 	if (likely(table))
 		return table[rank];
+
+	const uint32_t now = world_rank_at(part, rank, tick), was = world_rank_at(part, rank, tick - age);
+
 	if (part->number[rank] == WORLD_NOBODY || now == WORLD_NOBODY || was == WORLD_NOBODY ||
 	    !world_has_frame(part, tick - age))
 		return WORLD_NO_RECORD;
@@ -142,33 +160,71 @@ static uint64_t record_of(const struct saying *saying, world_reference who, unsi
 	return world_record(&place, &base, age);
 }
 
-/// Records of those with the common baseline.
-/// @return those of them that have none
-ALWAYS_INLINE uint32_t take_common(const struct observer *observer, struct saying *saying)
+/// Records of those with the common baseline where a part has no table of it.
+static COLD void take_without_table(const struct observer *observer, struct saying *saying)
+{
+	for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++)
+		saying->common[paired(slot)] = saying->present >> slot & 1 ?
+						       record_of(saying, observer->who[slot], saying->base) :
+						       WORLD_NO_RECORD;
+}
+
+/// Of every slot: any reference is to a rank that there is.
+ALWAYS_INLINE void take_from_tables(const struct observer *observer, struct saying *saying)
 {
 	const struct world_parts *parts = saying->parts;
 	const uint64_t *table[WORLD_PARTS_MAX];
 	bool all = true;
-	uint32_t without = 0;
 
 	for (uint32_t i = 0; i < parts->count; i++) {
 		table[i] = table_of(parts->part[i], saying->tick, saying->base);
 		all &= table[i] != NULL;
 	}
-	if (unlikely(!all)) {
-		for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);)
-			saying->record[slot] = record_of(saying, observer->who[slot], saying->base);
-	} else {
-		for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);) {
+	if (unlikely(!all))
+		take_without_table(observer, saying);
+	else if (parts->count == 1)
+		for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++)
+			saying->common[paired(slot)] = table[0][observer->who[slot]];
+	else
+		for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++) {
 			const world_reference who = observer->who[slot];
 
-			saying->record[slot] = table[world_part_of(who)][world_rank_of(who)];
+			saying->common[paired(slot)] = table[world_part_of(who)][world_rank_of(who)];
 		}
+}
+
+/// Strike slots that have no record against the common baseline.
+static COLD void strike_without(struct saying *saying)
+{
+	for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++)
+		if (saying->common[paired(slot)] == WORLD_NO_RECORD)
+			saying->present &= ~(1U << slot);
+	saying->sure &= saying->present;
+}
+
+/// Records of those with the common baseline; who has none is not among them any more.
+ALWAYS_INLINE void take_common(const struct observer *observer, struct saying *saying)
+{
+	static const words slots[] = {{0, 2, 4, 6}, {8, 10, 12, 14}, {16, 18, 20, 22}, {24, 26, 28, 30},
+				      {1, 3, 5, 7}, {9, 11, 13, 15}, {17, 19, 21, 23}, {25, 27, 29, 31}};
+	words lengths = {0}, none = {0};
+	uint64_t without = 0;
+
+	take_from_tables(observer, saying);
+	for (unsigned i = 0; i < WORLD_SLOTS_MAX / VECTOR_WORDS; i++) {
+		words *records = (words *)(void *)saying->common + i;
+
+		*records &= 0 - (((words){0} + saying->present) >> slots[i] & 1);
+		lengths += *records >> WORLD_RECORD_BITS;
+		none -= (words)(*records == WORLD_NO_RECORD);
 	}
-	for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);)
-		without |= (uint32_t)(saying->record[slot] == WORLD_NO_RECORD) << slot;
-	saying->ages |= saying->present != 0 ? 1U << saying->base : 0;
-	return without;
+	for (unsigned i = 0; i < VECTOR_WORDS; i++) {
+		saying->bits += (unsigned)lengths[i];
+		without += none[i];
+	}
+	if (unlikely(without + (unsigned)__builtin_popcount(saying->present) != WORLD_SLOTS_MAX))
+		strike_without(saying);
+	saying->ages |= 1U << saying->base & ~1U;
 }
 
 /// A record against a frame of its own.
@@ -181,9 +237,25 @@ static bool take_older(const struct observer *observer, struct saying *saying, u
 		return false;
 	saying->ages |= 1U << age;
 	saying->age[slot] = (uint8_t)age;
-	saying->record[slot] = record;
+	saying->other[slot] = record;
 	saying->older |= 1U << slot;
+	saying->bits += OLDER_BITS + world_record_length(record);
 	return true;
+}
+
+/// All of somebody, unless nobody is there any more.
+static void take_full(struct observer *observer, struct saying *saying, unsigned slot)
+{
+	const world_reference who = observer->who[slot];
+
+	if (saying->parts->part[world_part_of(who)]->number[world_rank_of(who)] == WORLD_NOBODY) {
+		observer_leave(observer, slot);
+		saying->empty |= 1U << slot;
+		saying->bits += HEAD_BITS;
+	} else {
+		saying->full |= 1U << slot;
+		saying->bits += FULL_BITS;
+	}
 }
 
 /// What is not told against the common baseline.
@@ -193,16 +265,23 @@ static void take_exceptions(struct observer *observer, struct saying *saying, ui
 {
 	for (uint32_t left = slots, slot = 0; next_slot(&left, &slot);) {
 		const uint32_t bit = 1U << slot;
-		const struct world_part *part = saying->parts->part[world_part_of(observer->who[slot])];
 
-		if (part->number[world_rank_of(observer->who[slot])] == WORLD_NOBODY) {
-			observer_leave(observer, slot);
-			saying->empty |= bit;
-		} else if (known & bit && take_older(observer, saying, slot, observer->base[slot])) {
+		if (known & bit && take_older(observer, saying, slot, observer->base[slot]))
 			saying->sure |= bit;
-		} else if (!(supposed & bit && take_older(observer, saying, slot, observer->full[slot]))) {
-			saying->full |= bit;
-		}
+		else if (!(supposed & bit && take_older(observer, saying, slot, observer->full[slot])))
+			take_full(observer, saying, slot);
+	}
+}
+
+/// Most of those who are told of against a frame of their own: there are few, so that their tables are not at hand.
+ALWAYS_INLINE void fetch(const struct observer *observer, const struct saying *saying, uint32_t supposed)
+{
+	for (uint32_t left = supposed, slot = 0; next_slot(&left, &slot);) {
+		const struct world_part *part = saying->parts->part[world_part_of(observer->who[slot])];
+		const uint64_t *table = table_of(part, saying->tick, observer->full[slot]);
+
+		if (likely(table))
+			prefetch(table + world_rank_of(observer->who[slot]));
 	}
 }
 
@@ -212,13 +291,12 @@ ALWAYS_INLINE void collect(struct observer *observer, struct saying *saying)
 	const uint32_t has = ages_at_most(observer->base, AGE_NONE - 1), on_its_way = flying(observer);
 	const uint32_t can = ready(observer, saying), turn = can & due(observer, saying->tick);
 	const uint32_t known = turn & has, supposed = turn & ~has & on_its_way, fresh = can & ~has & ~on_its_way;
-	uint32_t without;
 
+	fetch(observer, saying, supposed);
 	saying->empty = observer->leaving & ~on_its_way;
+	saying->bits = HEAD_BITS * (unsigned)__builtin_popcount(saying->empty);
 	choose_base(observer, known, supposed, saying);
-	without = take_common(observer, saying);
-	saying->present &= ~without;
-	saying->sure &= ~without;
+	take_common(observer, saying);
 
 	const uint32_t exceptions = (known | supposed | fresh) & ~saying->present;
 
@@ -232,17 +310,9 @@ static unsigned bits_of(const struct saying *saying, unsigned slot)
 {
 	if (saying->full >> slot & 1)
 		return FULL_BITS;
-	return world_record_length(saying->record[slot]) + (saying->older >> slot & 1 ? OLDER_BITS : 0);
-}
-
-ALWAYS_INLINE unsigned all_bits(const struct saying *saying)
-{
-	unsigned bits = HEAD_BITS * (unsigned)__builtin_popcount(saying->empty);
-
-	for (uint32_t left = saying->present | saying->older, slot = 0; next_slot(&left, &slot);)
-		bits += world_record_length(saying->record[slot]);
-	bits += OLDER_BITS * (unsigned)__builtin_popcount(saying->older);
-	return bits + FULL_BITS * (unsigned)__builtin_popcount(saying->full);
+	if (saying->older >> slot & 1)
+		return OLDER_BITS + world_record_length(saying->other[slot]);
+	return world_record_length(saying->common[paired(slot)]);
 }
 
 /// How far they are, less for how long they have waited.
@@ -287,6 +357,8 @@ static COLD void leave_out(const struct observer *observer, struct saying *sayin
 		fulls += full;
 		kept |= 1U << order[i];
 	}
+	for (uint32_t left = saying->present & ~kept, slot = 0; next_slot(&left, &slot);)
+		saying->common[paired(slot)] = WORLD_NO_RECORD;
 	saying->left_out = all & ~kept;
 	saying->present &= kept;
 	saying->older &= kept;
@@ -321,10 +393,34 @@ ALWAYS_INLINE void put_record(struct bit_writer *writer, uint64_t record)
 	bits_put(writer, record & WORLD_RECORD_MASK, world_record_length(record));
 }
 
+/// Each waits for where the one before ends, so that two are made one before, if they fit.
+ALWAYS_INLINE struct bit_writer put_common(struct bit_writer writer, const uint64_t *record)
+{
+	uint64_t bits[PAIRS] CACHE_ALIGNED, length[PAIRS] CACHE_ALIGNED;
+
+	for (unsigned i = 0; i < PAIRS / VECTOR_WORDS; i++) {
+		const words first = ((const words *)(const void *)record)[i];
+		const words second = ((const words *)(const void *)(record + PAIRS))[i];
+		const words from = first >> WORLD_RECORD_BITS;
+
+		((words *)(void *)bits)[i] = (first & WORLD_RECORD_MASK) | (second & WORLD_RECORD_MASK) << from;
+		((words *)(void *)length)[i] = from + (second >> WORLD_RECORD_BITS);
+	}
+	for (unsigned pair = 0; pair < PAIRS; pair++) {
+		if (likely(length[pair] <= BITS_AT_ONCE)) {
+			bits_put(&writer, bits[pair], (unsigned)length[pair]);
+		} else {
+			put_record(&writer, record[pair]);
+			put_record(&writer, record[pair + PAIRS]);
+		}
+	}
+	return writer;
+}
+
 /// @return behind it
 ALWAYS_INLINE uint8_t *put(const struct observer *observer, const struct saying *saying, uint8_t *at)
 {
-	struct bit_writer writer = bits_write(at + sizeof(struct world_state));
+	struct bit_writer writer = put_common(bits_write(at + sizeof(struct world_state)), saying->common);
 	const struct world_state head = {
 		.tick = (uint16_t)saying->tick,
 		.epoch = observer->epoch,
@@ -335,11 +431,9 @@ ALWAYS_INLINE uint8_t *put(const struct observer *observer, const struct saying 
 	};
 
 	memcpy(at, &head, sizeof(head));
-	for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);)
-		put_record(&writer, saying->record[slot]);
 	for (uint32_t left = saying->older, slot = 0; next_slot(&left, &slot);) {
 		bits_put(&writer, slot | WORLD_OLDER << 5 | (unsigned)saying->age[slot] << HEAD_BITS, OLDER_BITS);
-		put_record(&writer, saying->record[slot]);
+		put_record(&writer, saying->other[slot]);
 	}
 	for (uint32_t left = saying->full, slot = 0; next_slot(&left, &slot);)
 		put_full(observer, saying, slot, &writer);
@@ -349,7 +443,7 @@ ALWAYS_INLINE uint8_t *put(const struct observer *observer, const struct saying 
 }
 
 /// What the client has if it has this datagram. A record against a baseline that it is only supposed to have is not among it:
-/// it may have skipped that.
+/// it may have skipped that. observer_has_full() says when it did not.
 ALWAYS_INLINE void remember(struct observer *observer, const struct saying *saying, uint32_t counter)
 {
 	const unsigned at = observer_at(saying->tick);
@@ -357,18 +451,29 @@ ALWAYS_INLINE void remember(struct observer *observer, const struct saying *sayi
 	observer->sent |= 1U << at;
 	observer->counter[at] = (uint16_t)counter;
 	observer->told[at] = saying->sure | saying->full | saying->empty;
+	observer->supposed[at] = (saying->present | saying->older) & ~saying->sure;
 	for (uint32_t left = saying->full | saying->empty, slot = 0; next_slot(&left, &slot);)
 		observer->full[slot] = 0;
+}
+
+/// What it has of records is written when there are some.
+ALWAYS_INLINE void begin(struct saying *saying, const struct world_parts *parts, uint32_t tick)
+{
+	saying->parts = parts;
+	saying->tick = tick;
+	saying->present = saying->older = saying->full = saying->empty = saying->sure = 0;
+	saying->ages = saying->left_out = saying->bits = saying->base = 0;
 }
 
 struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct world_parts *parts, uint32_t counter,
 					 uint8_t *at, size_t room)
 {
-	struct saying saying = {.parts = parts, .tick = observer->tick};
+	struct saying saying;
 	const unsigned bits = 8 * (unsigned)(room - sizeof(struct world_state) - BITS_SLACK);
 
+	begin(&saying, parts, observer->tick);
 	collect(observer, &saying);
-	if (unlikely(all_bits(&saying) > bits || __builtin_popcount(saying.full) > OBSERVER_FULLS_MAX))
+	if (unlikely(saying.bits > bits || __builtin_popcount(saying.full) > OBSERVER_FULLS_MAX))
 		leave_out(observer, &saying, bits);
 
 	const uint8_t *end = put(observer, &saying, at);
