@@ -151,9 +151,9 @@ static void take_full(struct world_view *view, unsigned index, const struct worl
 		if (!empty_slot(view, index, tick))
 			return;
 		slot->occupied = true;
-		slot->who = (struct world_entity){told->number, told->identity, told->sort};
 		view->news.entered |= 1U << index;
 	}
+	slot->who = (struct world_entity){told->number, told->identity, told->sort};
 	told_of(slot, tick);
 	keep_spot(&slot->history, tick, &told->spot);
 }

@@ -394,8 +394,9 @@ def _told_of_a_world(epoch: int) -> list[bytes]:
     """A WORLD, and all WORLD_STATEs of the vectors that fit behind it."""
     world = struct.pack("<4BI3i3IH", epoch, 60, 12, 32, 10_000, -1000, 0, 0, 6400, 7200, 1, 4) + b"town"
     bodies = [bytes.fromhex(one["body"]) for one in json.loads(VECTORS.read_text())["bodies"]]
-    states = [said(201, body[:2] + bytes([epoch]) + body[3:]) for body in bodies if len(body) < 60]
-    return [said(14, world), *states[:16]]
+    number = {one.upper: one.number for one in MESSAGES}
+    told = [body[:2] + bytes([epoch]) + body[3:] for body in bodies if len(body) < 60]
+    return [said(number["WORLD"], world), *(said(number["WORLD_STATE"], body) for body in told[:16])]
 
 
 def gateways() -> dict[str, bytes]:

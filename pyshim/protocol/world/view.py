@@ -198,7 +198,7 @@ class WorldView:
         entity = Entity(full.slot, full.number, full.identity, full.sort)
         if slot.entity is not None and slot.entity.number == full.number:
             assert slot.told is not None
-            slot.told = max(slot.told, tick)
+            slot.told, slot.entity = max(slot.told, tick), entity
         elif not self._replace(full.slot, tick, entity, events):
             return
         self._slots[full.slot].history.put(tick, full.place)
