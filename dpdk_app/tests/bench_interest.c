@@ -67,6 +67,8 @@ struct bench {
 	uint64_t samples[STAGES][TICKS];
 	uint64_t slowest; // a slice
 	uint64_t turns, entered, looked_at, full;
+	uint64_t told, strips, strip_bytes;
+	uint64_t slices, late; // longer than 50 us
 	uint8_t sink[1024];
 };
 
@@ -187,7 +189,11 @@ static uint64_t slice(struct bench *b, uint64_t then)
 {
 	const uint64_t now = pg_tsc();
 
-	if (now - then > b->slowest && b->tick > SETTLE)
+	if (b->tick <= SETTLE)
+		return now;
+	b->slices++;
+	b->late += (now - then) * 20000 > pg_tsc_hz();
+	if (now - then > b->slowest)
 		b->slowest = now - then;
 	return now;
 }
@@ -300,6 +306,9 @@ static void glimpses_tick(struct bench *b)
 			world_glimpses_at(b->glimpses, frame->x[rank], frame->y[rank], b->tick);
 
 		memcpy(b->sink, strips->at, strips->bytes);
+		b->told += strips->glimpses;
+		b->strips += strips->strips;
+		b->strip_bytes += strips->bytes;
 		if (rank % 64 == 63)
 			then = slice(b, then);
 	}
@@ -395,11 +404,15 @@ static void report(struct bench *b)
 		printf(" %s %.1f", stage_names[stage], cycles);
 	}
 	printf(" all %.1f; brute %.0f (and keeps no nearest)\n", all, brute(b));
-	printf("%13s a turn: %.1f looked at, %.2f enter, %.0f %% full; slowest slice %.0f us; unseen p50 %u p99 %u ticks; %" PRIu64
-	       " cells written\n",
+	printf("%13s a turn: %.1f looked at, %.2f enter, %.0f %% full; slices: %" PRIu64 " of %" PRIu64
+	       " over 50 us, the longest %.0f us\n",
 	       "", (double)b->looked_at / (double)b->turns, (double)b->entered / (double)b->turns,
-	       100.0 * (double)b->full / (double)b->turns, (double)b->slowest * 1e6 / (double)pg_tsc_hz(),
-	       world_staleness(b->glimpses, 500), world_staleness(b->glimpses, 990), b->glimpses->written);
+	       100.0 * (double)b->full / (double)b->turns, b->late, b->slices,
+	       (double)b->slowest * 1e6 / (double)pg_tsc_hz());
+	printf("%13s glimpses a tick: %.1f in %.1f strips, %.0f bytes; unseen p50 %u p99 %u ticks; %.0f cells written\n",
+	       "", (double)b->told / (players * TICKS), (double)b->strips / (players * TICKS),
+	       (double)b->strip_bytes / (players * TICKS), world_staleness(b->glimpses, 500),
+	       world_staleness(b->glimpses, 990), (double)b->glimpses->written / TICKS);
 }
 
 static void run(const struct row *row, const struct world_kernels *kernels, bool shuffled)
@@ -414,7 +427,8 @@ static void run(const struct row *row, const struct world_kernels *kernels, bool
 		if (b->tick == SETTLE)
 			memset(b->glimpses->stale, 0, sizeof(b->glimpses->stale));
 		if (b->tick == SETTLE)
-			b->turns = b->entered = b->looked_at = b->full = 0;
+			b->turns = b->entered = b->looked_at = b->full = b->told = b->strips = b->strip_bytes =
+				b->glimpses->written = 0;
 		tick(b);
 	}
 	report(b);
