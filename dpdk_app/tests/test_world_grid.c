@@ -215,6 +215,10 @@ static void test_who_goes_far_at_once_is_loose_and_adds_no_drift(void **state)
 	next_tick(f, false);
 	assert_int_equal(check(f), 1000);
 	assert_int_equal(world_view(f->grid)->loose, 1);
+	world_part_remove(f->part, 17);
+	next_tick(f, false);
+	assert_int_equal(check(f), 999);
+	assert_true(world_view(f->grid)->drift <= DRIFT_MAX);
 }
 
 static void test_when_more_are_far_than_loose_slots_the_search_looks_farther(void **state)

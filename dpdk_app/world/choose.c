@@ -467,5 +467,5 @@ bool JOIN(world_choose, ISA)(const struct world_interest *interest, const struct
 	choice->reach = look(&c);
 	tell(&c, choice);
 	clear_marks(interest, turn);
-	return true;
+	return ranks_are_known(interest); // still: another worker does not wait
 }

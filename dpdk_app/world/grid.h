@@ -68,7 +68,7 @@ struct world_grid {
 	struct world_pass pass;
 };
 
-#define WORLD_LOOSE (-WORLD_FAR)
+#define WORLD_LOOSE (-(WORLD_FAR / 2)) // far from everybody, and from WORLD_FAR, whose difference from it fits, too
 
 struct world_grid_plan {
 	const struct world_part *part;
