@@ -99,6 +99,21 @@ static void test_a_client_that_never_acknowledges_is_told_of_in_full_now_and_the
 	close_sight(sight);
 }
 
+/// No acknowledgement is in time to be of use: each is told of against a FULL that is supposed to have come, for a while.
+static void test_a_way_of_more_ticks_than_are_told_apart_is_one_without_baselines(UNUSED void **state)
+{
+	struct sight *sight = open_sight(
+		"auto", (struct weather){.delay = 20, .spread = 2, .changes = 200, .room = ROOM, .slots = 16}, 21);
+
+	pass(sight, 40);
+	sight->weather.changes = 2;
+	pass(sight, 2000);
+	assert_true(sight->decoded > 10000);
+	assert_true(sight->fulls > 200);
+	assert_true(sight->skipped < sight->decoded / 20);
+	close_sight(sight);
+}
+
 static void test_an_epoch_makes_all_of_before_void(UNUSED void **state)
 {
 	struct sight *sight = open_sight("auto", (struct weather){EVERYTHING}, 10);
@@ -143,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_a_neighbour_can_stay_for_ever),
 		cmocka_unit_test(test_acknowledgements_that_seldom_come_are_enough),
 		cmocka_unit_test(test_a_client_that_never_acknowledges_is_told_of_in_full_now_and_then),
+		cmocka_unit_test(test_a_way_of_more_ticks_than_are_told_apart_is_one_without_baselines),
 		cmocka_unit_test(test_an_epoch_makes_all_of_before_void),
 		cmocka_unit_test(test_what_there_is_no_room_for_is_told_later),
 		cmocka_unit_test(test_who_is_far_is_told_of_seldom),

@@ -53,6 +53,7 @@ struct sight *open_sight(const char *isa, struct weather weather, uint64_t seed)
 	sight->observer = aligned_alloc(CACHE_LINE, sizeof(*sight->observer));
 	assert_non_null(sight->observer);
 	observer_begin(sight->observer, 1, FIRST);
+	sight->reader = world_reader_make();
 	return sight;
 }
 
@@ -60,6 +61,7 @@ void close_sight(struct sight *sight)
 {
 	for (unsigned i = 0; i < PARTS; i++)
 		walkers_free(sight->walkers[i]);
+	world_reader_free(sight->reader);
 	free(sight->observer);
 	free(sight);
 }
@@ -194,6 +196,22 @@ static void check_said(struct sight *sight, const struct client_said *said)
 	}
 }
 
+static void reader_has_the_same(struct sight *sight)
+{
+	for (unsigned slot = 0; slot < CLIENT_SLOTS; slot++)
+		if (sight->client.slot[slot].was_told)
+			assert_int_equal(world_reader_number(sight->reader, slot), sight->client.slot[slot].number);
+	for (unsigned i = 0; i < sight->client.says; i++) {
+		const struct client_said *said = &sight->client.said[i];
+		const int32_t *place = world_reader_place(sight->reader, said->slot, said->tick);
+
+		assert_int_equal(place != NULL, said->decoded);
+		if (place)
+			assert_memory_equal(place, &said->place, sizeof(said->place));
+	}
+	assert_int_equal(world_reader_refused(sight->reader), 0);
+}
+
 static void receive(struct sight *sight, struct flying *flying)
 {
 	struct client *client = &sight->client;
@@ -204,6 +222,8 @@ static void receive(struct sight *sight, struct flying *flying)
 	assert_uint_in_range(client->oldest, 0, 30);
 	for (unsigned i = 0; i < client->says; i++)
 		check_said(sight, &client->said[i]);
+	world_reader_take(sight->reader, flying->tick, flying->bytes, flying->length, flying->counter);
+	reader_has_the_same(sight);
 	sight->record_bits += client->bits;
 	sight->fulls += client->fulls;
 	sight->had_tick[flying->tick % KEPT] = flying->tick + 1;

@@ -11,6 +11,7 @@
 #include "world/kernels.h"
 #include "world_client.h"
 #include "world_fixture.h"
+#include "world_reader.h"
 
 #define PARTS 2
 #define NUMBERS (16 * WALKERS_NUMBERS)
@@ -51,6 +52,7 @@ struct sight {
 	const struct world_kernels *kernels;
 	struct observer *observer;
 	struct client client;
+	struct world_reader *reader; // the client that games have: it has the same
 	struct weather weather;
 	uint32_t tick, counter;
 	uint64_t random;
