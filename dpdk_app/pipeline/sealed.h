@@ -84,19 +84,16 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 	return length;
 }
 
-/// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
+/// Around messages that lie in their place: header, acknowledgements, tag.
 /// @param session  the slot's: its `number`, which lies in a line that packets do not touch
-/// @param payload  SESSION_DATAGRAM_MAX writable bytes
+/// @param counter  connection_count()
+/// @param body     bytes of messages
 /// @return bytes
-ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, uint32_t session, uint8_t *payload,
-				   uint64_t now)
+ALWAYS_INLINE uint16_t sealed_around(struct session_shard *shard, uint32_t slot, uint32_t session, uint32_t counter,
+				     uint8_t *payload, uint16_t body, uint64_t now)
 {
 	const struct session_store *store = shard->store;
-	struct session_record *record = &store->records[slot];
-	const uint32_t counter = connection_count(record);
-	struct delivery *c = store_delivery(store, slot);
-	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
-					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
+	const struct session_record *record = &store->records[slot];
 	const struct visible_as as = renames_as_now(store, slot, session, now);
 	const struct cipher_key *key = store_keys(store, slot).seal;
 	const uint16_t delay = taken_delay(now - record->taken_at, &shard->delays);
@@ -106,9 +103,24 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 		return SESSION_DATA_MIN;
 	}
 	taken_write(&record->taken, delay, payload + sizeof(struct session_header));
-	if (delivery_asks(c))
+	if (delivery_asks(store_delivery(store, slot)))
 		((struct session_prefix *)(payload + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;
 	return seal_data(&shard->code, record, key, as, counter, payload, body);
+}
+
+/// Whatever the session has to say now, and the acknowledgements.
+/// @param session  as in sealed_around()
+/// @param payload  SESSION_DATAGRAM_MAX writable bytes
+/// @return bytes
+ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, uint32_t session, uint8_t *payload,
+				   uint64_t now)
+{
+	const struct session_store *store = shard->store;
+	const uint32_t counter = connection_count(&store->records[slot]);
+	const uint16_t body = delivery_fill(&shard->ctx, store_delivery(store, slot), counter, now,
+					    payload + SESSION_BEFORE_MESSAGES, SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
+
+	return sealed_around(shard, slot, session, counter, payload, body, now);
 }
 
 #endif
