@@ -18,6 +18,7 @@ extern "C" {
 #define PG_POOLS_MAX 8
 #define PG_LISTENERS_MAX 16
 #define PG_GAME_PROCESSES_MAX 32 // names, of processes that are there or are waited for
+#define PG_WORLDS_MAX 32
 
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
 #define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
@@ -110,6 +111,13 @@ enum pg_order_refusal {
 	PG_ORDER_REFUSALS
 };
 
+/// What became of a movement in a world: label `outcome` of pollgate_world_moves_total.
+enum pg_world_move {
+#define MOVE(NAME, name) PG_WORLD_MOVE_##NAME,
+#include "world_outcomes.def"
+	PG_WORLD_MOVES
+};
+
 /// Where messages of players went: label `to` of pollgate_session_messages_dispatched_total.
 enum pg_destination {
 #define DESTINATION(NAME, name) PG_DESTINATION_##NAME,
@@ -149,6 +157,7 @@ const char *pg_loss_name(unsigned loss);
 const char *pg_process_loss_name(unsigned loss);
 const char *pg_order_refusal_name(unsigned reason);
 const char *pg_destination_name(unsigned destination);
+const char *pg_world_move_name(unsigned move);
 const char *pg_denial_name(unsigned reason);
 const char *pg_close_name(unsigned reason);
 const char *pg_refusal_name(unsigned reason);
@@ -172,6 +181,12 @@ struct pg_listener_counts {
 /// Between a worker and a game process.
 struct pg_process_counts {
 #define PROCESS_COUNT PG_NUMBER
+#include "stats/counters.def"
+};
+
+/// Between a worker's players and a world.
+struct pg_world_counts {
+#define WORLD_COUNT PG_NUMBER
 #include "stats/counters.def"
 };
 
@@ -204,6 +219,7 @@ struct pg_worker_stats {
 	struct pg_port_counts port[PG_PORTS_MAX];
 	struct pg_listener_counts listener[PG_LISTENERS_MAX];
 	struct pg_process_counts process[PG_GAME_PROCESSES_MAX];
+	struct pg_world_counts world[PG_WORLDS_MAX];
 
 	// What those were when their slots got the names that they have. One writer: the worker process's control thread.
 	struct pg_process_counts process_before[PG_GAME_PROCESSES_MAX];
@@ -315,6 +331,7 @@ enum {
 #define POOL PG_ENTRY
 #define LISTENER_COUNT PG_ENTRY
 #define PROCESS_COUNT PG_ENTRY
+#define WORLD_COUNT PG_ENTRY
 #define RECEIVE PG_ENTRY
 #define TRANSMIT PG_ENTRY
 #define TIME PG_ENTRY

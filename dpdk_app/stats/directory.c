@@ -29,6 +29,7 @@ LABELS(loss)
 LABELS(process_loss)
 LABELS(order_refusal)
 LABELS(destination)
+LABELS(world_move)
 LABELS(close)
 LABELS(denial)
 LABELS(refusal)
@@ -97,6 +98,9 @@ static const struct described {
 #define PROCESS_COUNT(...)                                                                                   \
 	ENTRY(pg_process_counts, IN_PAGE(worker[0].process), WORKER_BYTES, sizeof(struct pg_process_counts), \
 	      OF(PROCESS), 8, __VA_ARGS__)
+#define WORLD_COUNT(...)                                                                                             \
+	ENTRY(pg_world_counts, IN_PAGE(worker[0].world), WORKER_BYTES, sizeof(struct pg_world_counts), OF(WORLD), 8, \
+	      __VA_ARGS__)
 #define OF_WORKER(...) ENTRY(pg_worker_stats, IN_PAGE(worker), WORKER_BYTES, 0, 0, 8, __VA_ARGS__)
 #define RECEIVE OF_WORKER
 #define TRANSMIT OF_WORKER

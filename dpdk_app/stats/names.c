@@ -60,6 +60,11 @@ static const char *const destination_names[PG_DESTINATIONS] = {
 #include "stats/reasons.def"
 };
 
+static const char *const world_move_names[PG_WORLD_MOVES] = {
+#define MOVE(NAME, name) [PG_WORLD_MOVE_##NAME] = #name,
+#include "world_outcomes.def"
+};
+
 static const char *const denial_names[PG_DENIALS] = {
 #define DENIED(NAME, name, number) [PG_DENIED_##NAME] = #name,
 #include "wire/closed.def"
@@ -143,6 +148,11 @@ const char *pg_order_refusal_name(unsigned reason)
 const char *pg_destination_name(unsigned destination)
 {
 	return destination < PG_DESTINATIONS ? destination_names[destination] : NULL;
+}
+
+const char *pg_world_move_name(unsigned move)
+{
+	return move < PG_WORLD_MOVES ? world_move_names[move] : NULL;
 }
 
 const char *pg_denial_name(unsigned reason)

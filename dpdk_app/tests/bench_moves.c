@@ -118,7 +118,7 @@ static void bench_moves(struct bench *bench)
 			const uint32_t who = bench->order[i];
 
 			refused += world_mover_move(&bench->mover[who], &bench->rules, &bench->motion[who], now) !=
-				   WORLD_MOVE_TAKEN;
+				   PG_WORLD_MOVE_TAKEN;
 		}
 		best_of(&best, since);
 	}

@@ -79,7 +79,7 @@ static void positions_become_the_nearest_quantum(void **state UNUSED)
 	}
 }
 
-static enum world_move first_move(double x, double y, double z, double vx)
+static enum pg_world_move first_move(double x, double y, double z, double vx)
 {
 	struct world_plan plan = town;
 
@@ -93,7 +93,7 @@ static enum world_move first_move(double x, double y, double z, double vx)
 	const struct world_rules rules = rules_of(&plan);
 	struct world_mover mover = entered(&rules, motion_of(50, 50, 50, 0, 0, 0), START);
 	const struct motion motion = motion_of(x, y, z, vx, 0, 0);
-	const enum world_move move = world_mover_move(&mover, &rules, &motion, START + HZ);
+	const enum pg_world_move move = world_mover_move(&mover, &rules, &motion, START + HZ);
 	const struct world_place place = world_mover_where(&mover);
 
 	assert_uint_in_range(place.x, 0, 200);
@@ -104,31 +104,31 @@ static enum world_move first_move(double x, double y, double z, double vx)
 
 static void the_world_ends_half_a_quantum_beyond_its_corners(void **state UNUSED)
 {
-	assert_int_equal(first_move(0, 0, 0, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(-0.0, -0.0, -0.0, -0.0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(100, 100, 100, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(-0.25, 0, 0, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(0, 100.24, 0, 0), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(0, 100.25, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, -0.2500001, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(100.26, 0, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, 0, 0), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(-0.0, -0.0, -0.0, -0.0), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(100, 100, 100, 0), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(-0.25, 0, 0, 0), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(0, 100.24, 0, 0), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(0, 100.25, 0, 0), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, -0.2500001, 0), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(100.26, 0, 0, 0), PG_WORLD_MOVE_BOUNDS);
 }
 
 static void floats_of_any_size_are_judged(void **state UNUSED)
 {
 	const double denormal = (double)FLT_TRUE_MIN, most = (double)FLT_MAX;
 
-	assert_int_equal(first_move(denormal, -denormal, denormal, denormal), WORLD_MOVE_TAKEN);
-	assert_int_equal(first_move(1e30, 0, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, -1e30, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, most, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, -most, most), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, 0, 0, 1e30), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move(0, 0, 0, -most), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move(0, 0, 0, (double)INFINITY), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move(0, 0, 0, (double)NAN), WORLD_MOVE_SPEED);
-	assert_int_equal(first_move((double)NAN, 0, 0, 0), WORLD_MOVE_BOUNDS);
-	assert_int_equal(first_move(0, (double)-INFINITY, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(denormal, -denormal, denormal, denormal), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(1e30, 0, 0, 0), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, -1e30, 0, 0), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, most, 0), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, -most, most), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, 0, 1e30), PG_WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, -most), PG_WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, (double)INFINITY), PG_WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, (double)NAN), PG_WORLD_MOVE_SPEED);
+	assert_int_equal(first_move((double)NAN, 0, 0, 0), PG_WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, (double)-INFINITY, 0, 0), PG_WORLD_MOVE_BOUNDS);
 }
 
 /// Any bits as floats: not numbers, denormals, infinities among them.
@@ -137,7 +137,7 @@ static void any_bits_leave_a_player_within_the_world(void **state UNUSED)
 	const struct world_rules rules = rules_of(&town);
 	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
 	uint64_t seed = 9;
-	unsigned of[WORLD_MOVES] = {0};
+	unsigned of[PG_WORLD_MOVES] = {0};
 
 	for (unsigned i = 0; i < 300000; i++) {
 		const struct world_mover before = mover;
@@ -148,20 +148,20 @@ static void any_bits_leave_a_player_within_the_world(void **state UNUSED)
 			bits[n] = drawn(&seed) & (drawn_below(&seed, 5) == 0 ? UINT32_MAX : 0x807fffff);
 		memcpy(&motion, bits, sizeof(motion));
 
-		const enum world_move move = world_mover_move(&mover, &rules, &motion, START + i * (HZ / 100));
+		const enum pg_world_move move = world_mover_move(&mover, &rules, &motion, START + i * (HZ / 100));
 		const struct world_place place = world_mover_where(&mover);
 
 		of[move]++;
 		assert_true(place.x >= 0 && place.x <= 2000000 && place.y >= 0 && place.y <= 2000000);
 		assert_true(place.z >= 0 && place.z <= 60000);
-		assert_true(move == WORLD_MOVE_TAKEN ||
+		assert_true(move == PG_WORLD_MOVE_TAKEN ||
 			    memcmp(mover.position, before.position, sizeof(before.position)) == 0);
 		if (i % 1000 == 0)
 			mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
 	}
-	assert_true(of[WORLD_MOVE_TAKEN] > 1000);
-	assert_true(of[WORLD_MOVE_BOUNDS] > 1000);
-	assert_true(of[WORLD_MOVE_SPEED] > 1000);
+	assert_true(of[PG_WORLD_MOVE_TAKEN] > 1000);
+	assert_true(of[PG_WORLD_MOVE_BOUNDS] > 1000);
+	assert_true(of[PG_WORLD_MOVE_SPEED] > 1000);
 }
 
 int main(void)

@@ -133,9 +133,9 @@ static void walk(const struct world_plan *plan, uint64_t seed, unsigned taken_at
 
 		now += any_gap(&seed);
 
-		const enum world_move move = world_mover_move(&mover, &rules, &motion, now);
+		const enum pg_world_move move = world_mover_move(&mover, &rules, &motion, now);
 
-		if (move == WORLD_MOVE_TAKEN) {
+		if (move == PG_WORLD_MOVE_TAKEN) {
 			taken++;
 			assert_false(is_fast);
 			spend(&way, apart(mover.position, before.position, rules.metres_per_unit), now);
@@ -191,7 +191,7 @@ static double way_of(const struct world_rules *rules, double step, double gap, u
 	for (unsigned i = 0; i < moves; i++) {
 		const struct motion motion = motion_of(x + step, 0, 0, 6, 0, 0);
 
-		if (world_mover_move(&mover, rules, &motion, now) == WORLD_MOVE_TAKEN)
+		if (world_mover_move(&mover, rules, &motion, now) == PG_WORLD_MOVE_TAKEN)
 			x = (double)motion.position[0];
 		now += cycles(gap);
 	}
@@ -233,7 +233,7 @@ static void the_smallest_steps_are_not_shorter_than_they_are(void **state UNUSED
 
 		world_mover_says(&mover, &rules, &motion);
 		motion.position[0] += (float)(1.5 * rules.metres_per_unit);
-		takes = world_mover_move(&mover, &rules, &motion, START) == WORLD_MOVE_TAKEN;
+		takes = world_mover_move(&mover, &rules, &motion, START) == PG_WORLD_MOVE_TAKEN;
 	}
 	assert_true(taken > 200000);
 	assert_true(taken * rules.metres_per_unit <= 2447 * MARGIN * 0.008);
@@ -257,10 +257,10 @@ static void run_for_an_hour(const struct world_plan *plan, double away, double h
 						       -speed * sin(angle), speed * cos(angle), 0);
 
 		last = arrives > last ? arrives : last;
-		const enum world_move move = world_mover_move(&mover, &rules, &motion, last);
+		const enum pg_world_move move = world_mover_move(&mover, &rules, &motion, last);
 
-		if (move != WORLD_MOVE_TAKEN)
-			fail_msg("refused after %g s: %s", time, world_move_name(move));
+		if (move != PG_WORLD_MOVE_TAKEN)
+			fail_msg("refused after %g s: %s", time, pg_world_move_name(move));
 	}
 }
 
@@ -287,20 +287,20 @@ static void speed_acceleration_and_bounds_are_told_apart(void **state UNUSED)
 	struct world_mover mover;
 
 	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
-	assert_int_equal(world_mover_move(&mover, &rules, &fast, START + HZ), WORLD_MOVE_SPEED);
+	assert_int_equal(world_mover_move(&mover, &rules, &fast, START + HZ), PG_WORLD_MOVE_SPEED);
 	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
-	assert_int_equal(world_mover_move(&mover, &rules, &far, START + HZ), WORLD_MOVE_SPEED);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, START + HZ), PG_WORLD_MOVE_SPEED);
 	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
-	assert_int_equal(world_mover_move(&mover, &rules, &fine, START + HZ), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &fine, START + HZ), PG_WORLD_MOVE_TAKEN);
 	mover = entered(&rules, motion_of(0, 0, 0, 5.5, 0, 0), START);
-	assert_int_equal(world_mover_move(&mover, &rules, &turned, START + HZ), WORLD_MOVE_ACCELERATION);
+	assert_int_equal(world_mover_move(&mover, &rules, &turned, START + HZ), PG_WORLD_MOVE_ACCELERATION);
 	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
-	assert_int_equal(world_mover_move(&mover, &rules, &out, START + HZ), WORLD_MOVE_BOUNDS);
-	assert_string_equal(world_move_name(WORLD_MOVE_TAKEN), "taken");
-	assert_string_equal(world_move_name(WORLD_MOVE_BOUNDS), "bounds");
-	assert_string_equal(world_move_name(WORLD_MOVE_SPEED), "speed");
-	assert_string_equal(world_move_name(WORLD_MOVE_ACCELERATION), "acceleration");
-	assert_string_equal(world_move_name(WORLD_MOVE_STALE), "stale");
+	assert_int_equal(world_mover_move(&mover, &rules, &out, START + HZ), PG_WORLD_MOVE_BOUNDS);
+	assert_string_equal(pg_world_move_name(PG_WORLD_MOVE_TAKEN), "taken");
+	assert_string_equal(pg_world_move_name(PG_WORLD_MOVE_BOUNDS), "bounds");
+	assert_string_equal(pg_world_move_name(PG_WORLD_MOVE_SPEED), "speed");
+	assert_string_equal(pg_world_move_name(PG_WORLD_MOVE_ACCELERATION), "acceleration");
+	assert_string_equal(pg_world_move_name(PG_WORLD_MOVE_STALE), "stale");
 }
 
 // ---------------------------------------------------------------- corrections
@@ -313,18 +313,18 @@ static void who_is_corrected_stands_where_it_was_and_is_told_once_in_a_while(voi
 	struct motion says;
 	uint64_t now = START + HZ;
 
-	assert_int_equal(world_mover_move(&mover, &rules, &first, now), WORLD_MOVE_TAKEN);
-	assert_int_equal(world_mover_move(&mover, &rules, &far, now), WORLD_MOVE_SPEED);
+	assert_int_equal(world_mover_move(&mover, &rules, &first, now), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, now), PG_WORLD_MOVE_SPEED);
 	world_mover_says(&mover, &rules, &says);
 	for (unsigned axis = 0; axis < 3; axis++) {
 		assert_true(fabsf(says.position[axis] - first.position[axis]) < 0.001F);
 		assert_true(says.velocity[axis] == 0);
 	}
 	for (unsigned i = 0; i < 499; i++)
-		assert_int_equal(world_mover_move(&mover, &rules, &far, now + i * (HZ / 1000)), WORLD_MOVE_STALE);
-	assert_int_equal(world_mover_move(&mover, &rules, &says, now + HZ / 4), WORLD_MOVE_TAKEN);
-	assert_int_equal(world_mover_move(&mover, &rules, &far, now + HZ / 2), WORLD_MOVE_SPEED);
-	assert_int_equal(world_mover_move(&mover, &rules, &far, now + HZ / 2 + 1), WORLD_MOVE_STALE);
+		assert_int_equal(world_mover_move(&mover, &rules, &far, now + i * (HZ / 1000)), PG_WORLD_MOVE_STALE);
+	assert_int_equal(world_mover_move(&mover, &rules, &says, now + HZ / 4), PG_WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, now + HZ / 2), PG_WORLD_MOVE_SPEED);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, now + HZ / 2 + 1), PG_WORLD_MOVE_STALE);
 	assert_int_equal(world_mover_where(&mover).x, 800125);
 }
 
@@ -339,7 +339,7 @@ static void who_takes_a_correction_moves_on(void **state UNUSED)
 		struct motion says;
 
 		world_mover_says(&mover, &rules, &says);
-		assert_int_equal(world_mover_move(&mover, &rules, &says, START + 1), WORLD_MOVE_TAKEN);
+		assert_int_equal(world_mover_move(&mover, &rules, &says, START + 1), PG_WORLD_MOVE_TAKEN);
 	}
 }
 
@@ -352,11 +352,11 @@ static void a_game_puts_a_player_anywhere_in_the_world(void **state UNUSED)
 	const struct motion burst = motion_of(1.4, 0, 0, 1, 0, 0), fast = motion_of(0, 0, 0, 2500, 0, 0);
 	uint64_t now = START + HZ;
 
-	assert_int_equal(world_mover_move(&mover, &rules, &burst, now), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &burst, now), PG_WORLD_MOVE_TAKEN);
 	assert_true(world_mover_place(&mover, &rules, &there, now));
 	assert_int_equal(world_mover_where(&mover).x, 1700000);
 	assert_int_equal(world_mover_where(&mover).vx, 4000);
-	assert_int_equal(world_mover_move(&mover, &rules, &old, now + 1), WORLD_MOVE_STALE); // was on its way
+	assert_int_equal(world_mover_move(&mover, &rules, &old, now + 1), PG_WORLD_MOVE_STALE); // was on its way
 	assert_false(world_mover_place(&mover, &rules, &out, now));
 	assert_false(world_mover_place(&mover, &rules, &fast, now));
 	assert_int_equal(world_mover_where(&mover).x, 1700000);
@@ -365,8 +365,8 @@ static void a_game_puts_a_player_anywhere_in_the_world(void **state UNUSED)
 	const struct motion again = motion_of(9001.4, -7000, 400, 0, 0, 0);
 
 	assert_true(world_mover_place(&mover, &rules, &onward, now));
-	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 10), WORLD_MOVE_STALE);
-	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 4), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 10), PG_WORLD_MOVE_STALE);
+	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 4), PG_WORLD_MOVE_TAKEN);
 }
 
 static void late_moves_do_not_change_a_velocity(void **state UNUSED)
@@ -384,7 +384,7 @@ static void late_moves_do_not_change_a_velocity(void **state UNUSED)
 		const struct motion motion = motion_of(i * 5 / 60.0, 0, 0, 5, 0, 0);
 
 		last = arrives > last ? arrives : last;
-		assert_int_equal(world_mover_move(&mover, &rules, &motion, last), WORLD_MOVE_TAKEN);
+		assert_int_equal(world_mover_move(&mover, &rules, &motion, last), PG_WORLD_MOVE_TAKEN);
 		assert_int_equal(world_mover_where(&mover).vx, 67);
 	}
 }

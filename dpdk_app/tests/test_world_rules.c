@@ -121,9 +121,9 @@ static void the_greatest_speed_fits_the_wire(void **state UNUSED)
 	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
 	const struct motion right = motion_of(0, 0, 0, 2447, 0, 0), left = motion_of(0, 0, 0, -2447, 0, 0);
 
-	assert_int_equal(world_mover_move(&mover, &rules, &right, START), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &right, START), PG_WORLD_MOVE_TAKEN);
 	assert_int_equal(world_mover_where(&mover).vx, 32627);
-	assert_int_equal(world_mover_move(&mover, &rules, &left, START), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &left, START), PG_WORLD_MOVE_TAKEN);
 	assert_int_equal(world_mover_where(&mover).vx, -32627);
 }
 

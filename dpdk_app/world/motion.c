@@ -12,16 +12,6 @@
 #define HALF_VELOCITY (1 << (WORLD_VELOCITY_UNIT_BITS - 1))
 #define VELOCITY_END ((double)INT16_MAX * (1 << WORLD_VELOCITY_UNIT_BITS))
 
-static const char *const names[WORLD_MOVES] = {
-#define MOVE(NAME, name) [WORLD_MOVE_##NAME] = #name,
-#include "world_outcomes.def"
-};
-
-const char *world_move_name(enum world_move move)
-{
-	return names[move];
-}
-
 /// A motion in units, not whole yet.
 struct scaled {
 	double position[3], velocity[3];
@@ -91,26 +81,26 @@ ALWAYS_INLINE uint64_t spend(uint64_t until, uint64_t cycles, uint64_t now)
 }
 
 /// The player stands until a move is taken again, and is told so, but not time and again: what it has said is on its way.
-static COLD enum world_move refuse(struct world_mover *mover, const struct world_rules *rules, enum world_move reason,
-				   uint64_t now)
+static COLD enum pg_world_move refuse(struct world_mover *mover, const struct world_rules *rules,
+				      enum pg_world_move reason, uint64_t now)
 {
 	if (now < mover->settled)
-		return WORLD_MOVE_STALE;
+		return PG_WORLD_MOVE_STALE;
 	memset(mover->velocity, 0, sizeof(mover->velocity));
 	mover->settled = now + rules->settle;
 	return reason;
 }
 
-enum world_move world_mover_move(struct world_mover *mover, const struct world_rules *rules,
-				 const struct motion *motion, uint64_t now)
+enum pg_world_move world_mover_move(struct world_mover *mover, const struct world_rules *rules,
+				    const struct motion *motion, uint64_t now)
 {
 	const struct scaled scaled = scale(motion, rules);
 	int32_t position[3], velocity[3];
 
 	if (unlikely(!is_inside(&scaled, rules)))
-		return refuse(mover, rules, WORLD_MOVE_BOUNDS, now);
+		return refuse(mover, rules, PG_WORLD_MOVE_BOUNDS, now);
 	if (unlikely(!(speed2(&scaled) <= rules->speed2)))
-		return refuse(mover, rules, WORLD_MOVE_SPEED, now);
+		return refuse(mover, rules, PG_WORLD_MOVE_SPEED, now);
 	round_down(&scaled, position, velocity);
 
 	const uint64_t way = cost(mover->position, position, rules->cycles_per_unit);
@@ -119,14 +109,14 @@ enum world_move world_mover_move(struct world_mover *mover, const struct world_r
 	const uint64_t turning_until = spend(mover->turning_until, turning, now);
 
 	if (unlikely(way_until > now + rules->jitter))
-		return refuse(mover, rules, WORLD_MOVE_SPEED, now);
+		return refuse(mover, rules, PG_WORLD_MOVE_SPEED, now);
 	if (unlikely(turning_until > now + rules->jitter))
-		return refuse(mover, rules, WORLD_MOVE_ACCELERATION, now);
+		return refuse(mover, rules, PG_WORLD_MOVE_ACCELERATION, now);
 	memcpy(mover->position, position, sizeof(position));
 	memcpy(mover->velocity, velocity, sizeof(velocity));
 	mover->way_until = way_until;
 	mover->turning_until = turning_until;
-	return WORLD_MOVE_TAKEN;
+	return PG_WORLD_MOVE_TAKEN;
 }
 
 /// Has each velocity 16 bits?

@@ -23,15 +23,6 @@
 #include "world/place.h"
 #include "world/rules.h"
 
-enum world_move {
-#define MOVE(NAME, name) WORLD_MOVE_##NAME,
-#include "world_outcomes.def"
-	WORLD_MOVES
-};
-
-/// For a label of a metric.
-const char *world_move_name(enum world_move move);
-
 struct world_mover {
 	int32_t position[3]; // units (rules.h), of the last move that was taken
 	int32_t velocity[3];
@@ -53,8 +44,8 @@ bool world_mover_place(struct world_mover *mover, const struct world_rules *rule
 /// A player's move is taken, or refused. What is refused changes no position. With a reason it stops the player, who is to
 /// be told by a CORRECTION of what world_mover_says(); stale moves are not answered.
 /// @param now  TSC, when it arrived
-enum world_move world_mover_move(struct world_mover *mover, const struct world_rules *rules,
-				 const struct motion *motion, uint64_t now);
+enum pg_world_move world_mover_move(struct world_mover *mover, const struct world_rules *rules,
+				    const struct motion *motion, uint64_t now);
 
 /// Where the last move that was taken left the player, in metres: what a correction says.
 void world_mover_says(const struct world_mover *mover, const struct world_rules *rules, struct motion *motion);

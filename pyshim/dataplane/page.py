@@ -26,6 +26,7 @@ class PageNames:
     ports: tuple[str, ...]
     pools: tuple[str, ...]
     listeners: tuple[str, ...] = ()  # UDP ports
+    worlds: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> PageNames:
@@ -35,6 +36,7 @@ class PageNames:
             tuple(port.name for port in plan.ports),
             tuple(pool.name for pool in plan.pools),
             tuple(str(listener.port) for listener in plan.listeners),
+            tuple(world.name for world in plan.worlds),
         )
 
 
@@ -86,7 +88,12 @@ class StatsPage:
         made = cls(memory_file("pollgate-stats", lib.pg_stats_page_size()))
         made._parts = workers, len(names.ports), len(names.pools)
         lib.pg_stats_page_init(made.native, *made._parts)
-        for label, called in (("port", names.ports), ("pool", names.pools), ("listener", names.listeners)):
+        for label, called in (
+            ("port", names.ports),
+            ("pool", names.pools),
+            ("listener", names.listeners),
+            ("world", names.worlds),
+        ):
             for slot, name in enumerate(called):
                 made.name(label, slot, name)
         return made

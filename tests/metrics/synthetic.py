@@ -61,6 +61,24 @@ def messages(turns: int) -> MessageSnapshot:
     )
 
 
+def world(turns: int) -> dict[str, Count]:
+    """Of a world in `turns` ticks: ten players who moved and were told of each other in each."""
+    return {
+        "players": 10,
+        "moves": {"taken": 10 * turns, "speed": 0},
+        "ticks": turns,
+        "overruns": 0,
+        "states": 10 * turns,
+        "state_bytes": 600 * turns,
+        "told": 89 * turns,
+        "told_in_full": turns,
+        "left_out": 0,
+        "shed": 0,
+        "looks": turns,
+        "looks_capped": 0,
+    }
+
+
 def process(turns: int) -> dict[str, Count]:
     """What a game process was told and did in `turns` turns: a message in each, and two orders."""
     return {
@@ -168,6 +186,7 @@ def snapshot(
         instances={
             "LISTENER_COUNT": (Instance("8080", {"sessions": turns}), Instance("9000", {"sessions": 0})),
             "PROCESS_COUNT": (Instance("arena", process(turns)),),
+            "WORLD_COUNT": (Instance("meadow", world(turns)),),
         },
         retired={"PROCESS_COUNT": Instance("", process(turns))},
     )

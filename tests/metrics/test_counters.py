@@ -31,8 +31,9 @@ OWNERS = {  # of the groups that are of something named at run time
     "POOL": "pool",
     "LISTENER_COUNT": "listener",
     "PROCESS_COUNT": "process",
+    "WORLD_COUNT": "world",
 }
-NAMES = PageNames("dpdk", ("game0", "game1"), ("node0",), ("8080", "9000"))
+NAMES = PageNames("dpdk", ("game0", "game1"), ("node0",), ("8080", "9000"), ("meadow",))
 
 
 @pytest.fixture
@@ -174,6 +175,7 @@ def test_a_page_says_what_there_is_of_everything_that_is_named(page: StatsPage) 
         "pool": {0: "node0"},
         "listener": {0: "8080", 1: "9000"},
         "process": {},
+        "world": {0: "meadow"},
     }
 
 

@@ -8,6 +8,7 @@
 #define PG_POOLS_MAX 8
 #define PG_LISTENERS_MAX 16
 #define PG_GAME_PROCESSES_MAX 32
+#define PG_WORLDS_MAX 32
 #define PG_ADDRESSES_MAX 8
 #define PG_QUEUES_PER_WORKER_MAX 16
 #define PG_DATAGRAM_MAX 1472
@@ -29,6 +30,7 @@
 #define PG_PROCESS_LOSSES ...
 #define PG_ORDER_REFUSALS ...
 #define PG_DESTINATIONS ...
+#define PG_WORLD_MOVES ...
 #define PG_ENGINES ...
 #define PG_PROFILES ...
 
@@ -44,6 +46,7 @@ const char *pg_refusal_name(unsigned reason);
 const char *pg_process_loss_name(unsigned loss);
 const char *pg_order_refusal_name(unsigned reason);
 const char *pg_destination_name(unsigned destination);
+const char *pg_world_move_name(unsigned move);
 const char *pg_close_name(unsigned reason);
 const char *pg_engine_name(unsigned engine);
 const char *pg_profile_name(unsigned profile);

@@ -14,6 +14,10 @@ struct pg_process_counts {
 	COUNTERS(PROCESS_COUNT)
 };
 
+struct pg_world_counts {
+	COUNTERS(WORLD_COUNT)
+};
+
 struct pg_message_stats {
 	COUNTERS(MESSAGE)
 };
@@ -31,6 +35,7 @@ struct pg_worker_stats {
 	struct pg_port_counts port[PG_PORTS_MAX];
 	struct pg_listener_counts listener[PG_LISTENERS_MAX];
 	struct pg_process_counts process[PG_GAME_PROCESSES_MAX];
+	struct pg_world_counts world[PG_WORLDS_MAX];
 	struct pg_process_counts process_before[PG_GAME_PROCESSES_MAX];
 	...;
 };
