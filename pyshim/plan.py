@@ -88,6 +88,7 @@ class ListenerPlan:
     port: int
     profile: str
     admission: str
+    world: int | None = None  # index into Plan.worlds of who connects here
 
 
 # Settings of the data plane (`settings.def`) that nothing here asks for, by the names of their fields.
@@ -289,6 +290,16 @@ def game_file_huge_pages(ring_bytes: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class WorldPlan:
+    """A world in which players see each other. Lengths in micrometres."""
+
+    name: str
+    low_um: tuple[int, int, int]
+    high_um: tuple[int, int, int]
+    others: Others = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a worker process needs; travels to it as JSON."""
 
@@ -317,6 +328,7 @@ class Plan:
     state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
     netcode: NetcodePlan = NO_NETCODE
     game: GamePlan = NO_GAME_PLAN
+    worlds: tuple[WorldPlan, ...] = ()
     confinement: Confinement = UNCONFINED
     others: Others = field(default_factory=dict)
 

@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 10
+#define PG_ABI_VERSION 11
 
 // ---------------------------------------------------------------- errors
 
@@ -55,6 +55,7 @@ struct pg_error {
 #define PG_KIND_MILLISECONDS uint32_t
 #define PG_KIND_SECONDS uint64_t
 #define PG_KIND_SHARE uint32_t
+#define PG_KIND_METRES uint64_t
 #define PG_SETTING(field, key, kind, ...) PG_KIND_##kind field;
 
 /// What brings packets to the poll loops: devices of DPDK, or the kernel's sockets.
@@ -187,6 +188,15 @@ struct pg_netcode_plan {
 	struct pg_netcode_server server[PG_NETCODE_SERVERS_MAX]; // what a connect token must name one of
 };
 
+/// A world in which players see each other. Lengths in micrometres; per second, or second squared, where times are in them.
+struct pg_world_plan {
+	char name[32];
+	int64_t low_um[3]; // corners of all there is
+	int64_t high_um[3];
+#define WORLD PG_SETTING
+#include "settings.def"
+};
+
 struct pg_plan {
 	uint32_t abi_version; // PG_ABI_VERSION
 	uint32_t port_count;
@@ -196,6 +206,7 @@ struct pg_plan {
 	uint8_t engine;                             // enum pg_engine
 	uint16_t listener_port[PG_LISTENERS_MAX];   // UDP port, host order
 	uint8_t listener_profile[PG_LISTENERS_MAX]; // enum pg_profile
+	uint8_t listener_world[PG_LISTENERS_MAX];   // of who connects there: 1 and the index into `world`; 0: none
 	uint32_t issued_capacity; // sessions that can be issued, at most 2^20; 0: no listener has profile session
 #define PLAN PG_SETTING
 #include "settings.def"
@@ -205,6 +216,8 @@ struct pg_plan {
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
 	struct pg_socket_plan sockets;
 	struct pg_netcode_plan netcode;
+	uint32_t world_count;
+	struct pg_world_plan world[PG_WORLDS_MAX];
 	struct pg_policy policy;
 };
 

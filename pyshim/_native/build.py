@@ -20,6 +20,7 @@ DECL = Path(__file__).resolve().parent / "decl"
 DATA_PLANE = Path(__file__).resolve().parents[2] / "dpdk_app"
 COUNTERS = DATA_PLANE / "stats" / "counters.def"
 SETTINGS = DATA_PLANE / "include" / "settings.def"
+WIDE = ("SECONDS", "METRES")  # kinds of settings of 64 bits
 NARROW = ("DEVICE_STATE", "POOL")  # groups of counters of 32 bits
 
 
@@ -33,7 +34,7 @@ def fields(group: str) -> str:
 def settings(group: str) -> str:
     """Likewise, of settings.def."""
     found = re.findall(rf'^{group}\((\w+), "[^"]*", (\w+),', SETTINGS.read_text(), re.MULTILINE)
-    return " ".join(f"uint{64 if kind == 'SECONDS' else 32}_t {field};" for field, kind in found)
+    return " ".join(f"uint{64 if kind in WIDE else 32}_t {field};" for field, kind in found)
 
 
 def declarations(topic: str) -> str:

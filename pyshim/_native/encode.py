@@ -20,6 +20,7 @@ from pyshim.plan import (
     Policy,
     PoolPlan,
     PortPlan,
+    WorldPlan,
     setting,
 )
 from pyshim.settings import of
@@ -51,6 +52,7 @@ def plan_struct(plan: Plan) -> Any:
     for index, listener in enumerate(plan.listeners):
         out.listener_port[index] = listener.port
         out.listener_profile[index] = _PROFILES[listener.profile]
+        out.listener_world[index] = 0 if listener.world is None else 1 + listener.world
     out.issued_capacity = plan.issued_capacity
 
     out.port_count = _count(plan.ports, lib.PG_PORTS_MAX, "ports")
@@ -75,8 +77,17 @@ def plan_struct(plan: Plan) -> Any:
     out.sockets.pages = _PAGES[plan.sockets.pages]
 
     _fill_netcode(out.netcode, plan.netcode)
+    out.world_count = _count(plan.worlds, lib.PG_WORLDS_MAX, "worlds")
+    for index, world in enumerate(plan.worlds):
+        _fill_world(out.world[index], world)
     _fill_policy(out.policy, plan.policy)
     return out
+
+
+def _fill_world(out: Any, world: WorldPlan) -> None:
+    out.name = _text(world.name, 32, "name of a world")
+    out.low_um, out.high_um = world.low_um, world.high_um
+    _fill_settings(out, world, "WORLD")
 
 
 def policy_struct(policy: Policy) -> Any:

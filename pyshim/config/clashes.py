@@ -35,6 +35,9 @@ def find_clashes(config: object) -> list[Clash]:
         (get(listener, "port"), (*path, "port"))
         for listener, path in items(get(config, "listen"), ("listen",))
     )
+    worlds = (
+        (get(world, "name"), (*path, "name")) for world, path in items(get(config, "worlds"), ("worlds",))
+    )
     servers = (
         (get(get(config, section), "listen"), (section, "listen")) for section in ("metrics", "control")
     )
@@ -44,6 +47,7 @@ def find_clashes(config: object) -> list[Clash]:
         *_same(devices, _text(_device_identity), "device", "a device can be only one port"),
         *_same(addresses, _text(_ip), "address", "an address belongs to one port, once"),
         *_same(listeners, _number, "UDP port", "one profile per UDP port"),
+        *_same(worlds, _text(values.parse_name), "name", "give each world its own"),
         *_same(servers, _text(_server), "address", "metrics and the control API need an address each"),
         *_same(cpus, _number, "CPU", "name each CPU once"),
     ]

@@ -77,6 +77,10 @@ class ListenConfig(Section):
         "makes one; "
         "issued, of profiles session and netcode: who proves a key that the control API issued.",
     )
+    world: str | None = Field(
+        default=None,
+        description="Of worlds: in which players are who connect here, of profile session. null: in none.",
+    )
     limits: LimitsConfig = Field(
         default=LimitsConfig(), description="Rate limits per source and session. Reloads live."
     )

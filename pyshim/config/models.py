@@ -26,6 +26,7 @@ from pyshim.config.listen import ListenConfig
 from pyshim.config.netcode import NetcodeConfig
 from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
 from pyshim.config.section import Section, sentence, text_schema
+from pyshim.config.worlds import WORLDS_MAX, WorldConfig
 
 Auto: TypeAlias = Literal["auto"]
 
@@ -254,6 +255,13 @@ class Config(Section):
     delivery: DeliveryConfig = DeliveryConfig()
     netcode: NetcodeConfig = NetcodeConfig()
     game: GameConfig = GameConfig()
+    worlds: tuple[WorldConfig, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=WORLDS_MAX,
+        description="Worlds in which players see each other.",
+        json_schema_extra={"minItems": 0},
+    )
     control: ControlConfig = ControlConfig()
     host: HostConfig = HostConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -15,6 +15,7 @@ from pyshim.config.engines import Incompatibility
 from pyshim.config.former import asks_for_nothing
 from pyshim.config.game_checks import find_game_contradictions
 from pyshim.config.listen import PROFILES
+from pyshim.config.world_checks import find_world_contradictions
 from pyshim.settings import defaults, of
 
 ISSUED_MAX = 1 << 20
@@ -46,7 +47,12 @@ def find_contradictions(config: object) -> list[Incompatibility]:
         found += _with_clients(config, clients) if clients else _without_control(config)
         found += _with_sessions(config) if sessions else _without_sessions(config, netcode=netcode)
         found += _with_netcode(config) if netcode else _without_netcode(config)
-    return [*found, *_of_control(get(config, "control")), *find_game_contradictions(config)]
+    return [
+        *found,
+        *_of_control(get(config, "control")),
+        *find_game_contradictions(config),
+        *find_world_contradictions(config),
+    ]
 
 
 def _of_listener(listener: object, path: Path) -> Iterator[Incompatibility]:

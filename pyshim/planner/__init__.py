@@ -14,7 +14,6 @@ from pyshim.plan import (
     REQUEST_TYPES,
     AddressPlan,
     DeliveryPolicy,
-    ListenerPlan,
     ListenerPolicy,
     Plan,
     Policy,
@@ -37,6 +36,7 @@ from pyshim.planner.netcode import check_netcode, plan_netcode
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
 from pyshim.planner.user import check_user
+from pyshim.planner.worlds import plan_listeners, plan_world
 from pyshim.settings import numbers
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         workers=layout.workers,
         ports=layout.ports,
         pools=layout.pools,
-        listeners=tuple(ListenerPlan(entry.port, entry.profile, entry.admission) for entry in config.listen),
+        listeners=tuple(plan_listeners(config)),
         state_bytes=state_bytes(
             config.sessions.capacity, len(layout.workers), issued_capacity, netcode.capacity
         ),
@@ -100,6 +100,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         issued_capacity=issued_capacity,
         netcode=netcode,
         game=plan_game(config, host, layout),
+        worlds=tuple(map(plan_world, config.worlds)),
         gateway_id=config.sessions.gateway.id,
         gateway_bits=config.sessions.gateway.bits,
         confinement=confine(_kinds(config), host.user),

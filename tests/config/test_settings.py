@@ -27,6 +27,13 @@ STRUCTURES = {
     "ISSUED": lambda plan: plan.policy.listener[0],
     "DELIVERY": lambda plan: plan.policy.delivery,
     "GAME": lambda plan: plan.policy.game,
+    "WORLD": lambda plan: plan.world[0],
+}
+OTHERS = {
+    "sessions.capacity": 77,
+    "worlds.leave_radius_m": 80.5,
+    "worlds.quantum_m": 0.02,
+    "worlds.budget_kbps": 100,
 }
 each = pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.key)
 
@@ -39,6 +46,8 @@ def configured(one: Setting, value: float) -> dict[str, Any]:
         listener["limits"] = {one.name: value}
     else:
         written[one.section] = {one.name: value}
+    if one.section == "worlds":
+        written["worlds"] = [{"name": "meadow", "bounds": [[0, 0, 0], [100, 100, 100]], one.name: value}]
     if one.section == "game":
         written["game"]["listen"] = "unix:/run/game.sock"
     return written
@@ -55,8 +64,8 @@ def config(one: Setting, value: float) -> Config:
 
 def other(one: Setting) -> float:
     """A value that is not the default, and that is allowed with profile session."""
-    if one.key == "sessions.capacity":
-        return 77
+    if one.key in OTHERS:
+        return OTHERS[one.key]
     return one.type(one.least if one.default != one.least else one.least + 1)
 
 
@@ -76,14 +85,14 @@ def test_what_is_written_reaches_the_data_plane_as_what_the_field_counts(one: Se
 
 @each
 def test_the_most_that_is_allowed_fits_the_field(one: Setting) -> None:
-    assert one.counted(one.most) < 2 ** (64 if one.kind == "SECONDS" else 32)
+    assert one.counted(one.most) < 2 ** (64 if one.kind in ("SECONDS", "METRES") else 32)
     assert one.least <= one.default <= one.most
 
 
 @each
 def test_a_reload_changes_what_lies_in_the_policy(one: Setting) -> None:
     changed = restart_needed(config(one, one.default), config(one, other(one)))
-    assert bool(changed) == (one.group in ("PLAN", "PORT", "SOCKETS"))
+    assert bool(changed) == (one.group in ("PLAN", "PORT", "SOCKETS", "WORLD"))
 
 
 def test_what_the_schema_says_of_reloading_is_so() -> None:

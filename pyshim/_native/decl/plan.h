@@ -97,6 +97,13 @@ struct pg_netcode_plan {
 	struct pg_netcode_server server[...];
 };
 
+struct pg_world_plan {
+	char name[32];
+	int64_t low_um[3];
+	int64_t high_um[3];
+	SETTINGS(WORLD)
+};
+
 struct pg_plan {
 	uint32_t abi_version;
 	uint32_t port_count;
@@ -106,6 +113,7 @@ struct pg_plan {
 	uint8_t engine;
 	uint16_t listener_port[PG_LISTENERS_MAX];
 	uint8_t listener_profile[PG_LISTENERS_MAX];
+	uint8_t listener_world[PG_LISTENERS_MAX];
 	uint32_t issued_capacity;
 	SETTINGS(PLAN)
 	char isa[16];
@@ -114,5 +122,7 @@ struct pg_plan {
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
 	struct pg_socket_plan sockets;
 	struct pg_netcode_plan netcode;
+	uint32_t world_count;
+	struct pg_world_plan world[...];
 	struct pg_policy policy;
 };

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Keys of `worlds` that contradict each other or the listeners.
+
+Works on unvalidated data and skips what it cannot read, so that all errors are reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
+
+from pyshim.config.clashes import Path, get, items
+from pyshim.config.engines import Incompatibility
+from pyshim.config.values import quoted
+from pyshim.settings import in_section
+
+_QUANTA_MAX = (1 << 21) - 1  # of a side: WORLD_POSITION_BITS of the data plane
+_RADIUS_QUANTA_MAX = (1 << 15) - 1  # WORLD_RADIUS_MAX of the data plane
+_SPEED_QUANTA_MAX = 4055  # per tick: what a velocity of 16 bits tells in eighths, less a margin
+_STATE_BYTES_MIN = 80  # of a state that tells anything
+_SEEING = "session"  # the profile whose players are in worlds
+_DEFAULTS = {one.name: one.default for one in in_section("worlds")}
+_AXES = "xyz"
+
+
+def find_world_contradictions(config: object) -> Iterator[Incompatibility]:
+    """All of them, in a configuration of plain dicts and lists, which has only the written keys."""
+    names = []
+    for world, path in items(get(config, "worlds"), ("worlds",)):
+        names.append(get(world, "name"))
+        yield from _of_radii(world, path)
+        yield from _of_rates(world, path)
+        yield from _of_bounds(world, path)
+    for listener, path in items(get(config, "listen"), ("listen",)):
+        yield from _of_listener(listener, path, [name for name in names if isinstance(name, str)])
+
+
+def _of_radii(world: object, path: Path) -> Iterator[Incompatibility]:
+    enter, leave = _number(world, "radius_m"), _number(world, "leave_radius_m")
+    if enter is not None and leave is not None and leave <= enter:
+        text = f"found {leave:g}, allowed with radius_m: {enter:g}: more than that, such as {enter * 1.125:g}"
+        yield Incompatibility((*path, "leave_radius_m"), text)
+    quantum = _number(world, "quantum_m")
+    if leave is not None and quantum is not None and leave / quantum > _RADIUS_QUANTA_MAX:
+        text = (
+            f"found {leave:g}, which is more than {_RADIUS_QUANTA_MAX} times quantum_m: {quantum:g}; write "
+            "less, or a larger quantum_m"
+        )
+        yield Incompatibility((*path, "leave_radius_m"), text)
+
+
+def _of_rates(world: object, path: Path) -> Iterator[Incompatibility]:
+    """What a state must have room for, and what a velocity can tell."""
+    tick_hz, budget, quantum = (_number(world, key) for key in ("tick_hz", "budget_kbps", "quantum_m"))
+    if tick_hz is None:
+        return
+    least = -(-int(tick_hz) * _STATE_BYTES_MIN * 8 // 1000)
+    if budget is not None and budget < least:
+        text = (
+            f"found {budget:g}, allowed with tick_hz: {tick_hz:g}: {least} or more, which tells of one or two"
+        )
+        yield Incompatibility((*path, "budget_kbps"), text)
+    speed = _number(world, "max_speed_mps")
+    if speed is not None and quantum is not None and speed > _SPEED_QUANTA_MAX * quantum * tick_hz:
+        most = _SPEED_QUANTA_MAX * quantum * tick_hz
+        text = (
+            f"found {speed:g}, allowed with quantum_m: {quantum:g} and tick_hz: {tick_hz:g}: at most "
+            f"{most:g}; write 0 for that"
+        )
+        yield Incompatibility((*path, "max_speed_mps"), text)
+
+
+def _of_bounds(world: object, path: Path) -> Iterator[Incompatibility]:
+    quantum, bounds = _number(world, "quantum_m"), get(world, "bounds")
+    if not _are_corners(bounds) or quantum is None:
+        return
+    low, high = bounds
+    for axis, least, most in zip(_AXES, low, high, strict=True):
+        at = (*path, "bounds")
+        if most <= least:
+            text = f"found {axis} from {least:g} to {most:g}; the lowest corner comes first: exchange them"
+            yield Incompatibility(at, text)
+        elif (most - least) / quantum > _QUANTA_MAX:
+            text = (
+                f"found {axis} from {least:g} to {most:g}, which are more than {_QUANTA_MAX} times "
+                f"quantum_m: {quantum:g}; write a smaller world or a larger quantum_m"
+            )
+            yield Incompatibility(at, text)
+
+
+def _of_listener(listener: object, path: Path, names: list[str]) -> Iterator[Incompatibility]:
+    world, profile = get(listener, "world"), get(listener, "profile") or "plain"
+    if not isinstance(world, str) or not isinstance(profile, str):
+        return
+    if profile != _SEEING:
+        text = f"profile {profile} has no worlds; remove it, or write profile: {_SEEING}"
+        yield Incompatibility((*path, "world"), text)
+    elif world not in names:
+        allowed = ", ".join(names) or "none; add one to worlds"
+        yield Incompatibility((*path, "world"), f"found {quoted(world)}, allowed: {allowed}")
+
+
+def _number(world: object, key: str) -> float | None:
+    found = get(world, key)
+    value = _DEFAULTS[key] if found is None else found
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+
+
+def _are_corners(bounds: object) -> TypeGuard[Sequence[Sequence[float]]]:
+    return (
+        isinstance(bounds, list | tuple)
+        and len(bounds) == 2
+        and all(
+            isinstance(corner, list | tuple)
+            and len(corner) == 3
+            and all(isinstance(one, int | float) and not isinstance(one, bool) for one in corner)
+            for corner in bounds
+        )
+    )

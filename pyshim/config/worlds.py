@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Worlds in which players see each other: how large, how often, how far, how exactly."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from pyshim.config import values
+from pyshim.config.defined import defined
+from pyshim.config.section import Section, sentence, text_schema
+
+WORLDS_MAX = 32  # as PG_WORLDS_MAX of the data plane
+
+WorldName: TypeAlias = Annotated[
+    str,
+    AfterValidator(sentence(values.parse_name)),
+    text_schema("a name such as meadow", r"^[a-z][a-z0-9_-]{0,30}$"),
+]
+_Metres: TypeAlias = Annotated[float, Field(ge=-1_000_000, le=1_000_000)]
+Corner: TypeAlias = Annotated[tuple[_Metres, _Metres, _Metres], Field(strict=False)]
+
+
+@defined("worlds", behind=True)
+class WorldConfig(Section):
+    """A world of its own: who is in it sees nobody of another."""
+
+    name: WorldName = Field(description="Name in listeners, metrics and messages; unique.")
+    bounds: Annotated[tuple[Corner, Corner], Field(strict=False)] = Field(
+        description="Two corners, [x, y, z] each in metres, the lowest first: whoever moves out of them is "
+        "put back. No side is longer than 2097151 quantum_m."
+    )
+    radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`
+    leave_radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`
+    quantum_m: float = Field(default=...)  # declared because Python reads it: see `defined`
+    tick_hz: int = Field(default=...)  # declared because Python reads it: see `defined`

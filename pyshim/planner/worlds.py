@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the data plane must know of worlds, and who is in which at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyshim.plan import ListenerPlan, WorldPlan, filled
+from pyshim.settings import numbers
+
+if TYPE_CHECKING:
+    from pyshim.config.models import Config
+    from pyshim.config.worlds import Corner, WorldConfig
+
+
+def plan_listeners(config: Config) -> Iterator[ListenerPlan]:
+    """The UDP ports, each with the world of who connects there."""
+    worlds = {world.name: index for index, world in enumerate(config.worlds)}
+    for entry in config.listen:
+        world = None if entry.world is None else worlds[entry.world]
+        yield ListenerPlan(entry.port, entry.profile, entry.admission, world)
+
+
+def plan_world(world: WorldConfig) -> WorldPlan:
+    """A world in whole micrometres."""
+    low, high = map(_micrometres, world.bounds)
+    return filled(WorldPlan, numbers("WORLD", world, "worlds"), name=world.name, low_um=low, high_um=high)
+
+
+def _micrometres(corner: Corner) -> tuple[int, int, int]:
+    x, y, z = (round(metres * 1_000_000) for metres in corner)
+    return x, y, z

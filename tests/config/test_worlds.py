@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Worlds in a configuration: what they are by default, and sentences where keys contradict."""
+
+# ruff: noqa: E501  (an exact sentence stays on one line, where a search finds it)
+
+from __future__ import annotations
+
+import pytest
+
+from pyshim._native import encode
+from pyshim._native.decode import text
+from pyshim.plan import plan_from_json, plan_to_json
+from pyshim.planner import plan
+from tests.config.written import errors, load
+from tests.plan.builders import make_host
+
+PORTS = """\
+engine: epoll
+ports: [{name: game0, address: [127.0.0.1/8]}]
+"""
+LISTEN = "listen: [{port: 1, profile: session, world: cave}, {port: 2, profile: session}, {port: 3}]\n"
+MEADOW = "{name: meadow, bounds: [[-500, -500.5, -10], [500, 500, 90]]}"
+CAVE = "{name: cave, bounds: [[0, 0, 0], [64, 64, 8]], tick_hz: 60, radius_m: 20, leave_radius_m: 22.5}"
+WHOLE = f"{PORTS}{LISTEN}worlds: [{MEADOW}, {CAVE}]\n"
+
+
+def test_worlds_reach_the_data_plane_in_micrometres() -> None:
+    config = load(WHOLE)
+    native = encode.plan_struct(plan_from_json(plan_to_json(plan(config, make_host(config)))))
+    assert native.world_count == 2
+    meadow, cave = native.world[0], native.world[1]
+    assert text(meadow.name) == "meadow"
+    assert list(meadow.low_um) == [-500_000_000, -500_500_000, -10_000_000]
+    assert list(meadow.high_um) == [500_000_000, 500_000_000, 90_000_000]
+    assert (meadow.tick_hz, meadow.radius_um, meadow.quantum_um) == (30, 64_000_000, 10_000)
+    assert (cave.tick_hz, cave.radius_um, cave.leave_radius_um) == (60, 20_000_000, 22_500_000)
+    assert list(native.listener_world)[:4] == [2, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "leave_radius_m: 22.5",
+            "leave_radius_m: 20",
+            "worlds[1].leave_radius_m: found 20, allowed with radius_m: 20: more than that, such as 22.5",
+        ),
+        (
+            "radius_m: 20, leave_radius_m: 22.5",
+            "radius_m: 80",
+            "worlds[1].leave_radius_m: found 72, allowed with radius_m: 80: more than that, such as 90",
+        ),
+        (
+            "radius_m: 20, leave_radius_m: 22.5",
+            "radius_m: 300, leave_radius_m: 400",
+            "worlds[1].leave_radius_m: found 400, which is more than 32767 times quantum_m: 0.01; write less, or a larger quantum_m",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, budget_kbps: 38",
+            "worlds[1].budget_kbps: found 38, allowed with tick_hz: 60: 39 or more, which tells of one or two",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, max_speed_mps: 2434",
+            "worlds[1].max_speed_mps: found 2434, allowed with quantum_m: 0.01 and tick_hz: 60: at most 2433; write 0 for that",
+        ),
+        (
+            "[64, 64, 8]",
+            "[64, -1, 8]",
+            "worlds[1].bounds: found y from 0 to -1; the lowest corner comes first: exchange them",
+        ),
+        (
+            "[64, 64, 8]",
+            "[64, 64, 30000]",
+            "worlds[1].bounds: found z from 0 to 30000, which are more than 2097151 times quantum_m: 0.01; write a smaller world or a larger quantum_m",
+        ),
+        (
+            "name: cave",
+            "name: meadow",
+            "worlds[1].name: name meadow is taken already by worlds[0].name on line 4; give each world its own",
+        ),
+        (
+            "world: cave",
+            "world: cellar",
+            'listen[0].world: found "cellar", allowed: meadow, cave',
+        ),
+        (
+            "{port: 3}",
+            "{port: 3, world: cave}",
+            "listen[2].world: profile plain has no worlds; remove it, or write profile: session",
+        ),
+    ],
+)
+def test_what_contradicts_is_refused_with_a_sentence(old: str, new: str, sentence: str) -> None:
+    assert old in WHOLE
+    assert any(sentence in line for line in errors(WHOLE.replace(old, new))), errors(WHOLE.replace(old, new))
+
+
+def test_a_listener_names_a_world_that_there_is() -> None:
+    (found,) = errors(PORTS + "listen: [{port: 1, profile: session, world: cave}]\n")
+    assert found.endswith('listen[0].world: found "cave", allowed: none; add one to worlds')
