@@ -340,7 +340,7 @@ local MESSAGES = {
 	[11] = "NUMBER",
 	[12] = "PING",
 	[13] = "PONG",
-	[14] = "WORLD",
+	[15] = "WORLD",
 	[64] = "GAME",
 	[201] = "WORLD_STATE",
 	[202] = "ATTACK_EVENT",
@@ -352,7 +352,7 @@ local MESSAGES = {
 }
 local GAME_FIRST, GAME_LAST = 64, 199
 local COMPRESSIBLE = { [3] = true, [7] = true, [203] = true, [206] = true, [207] = true }
-local FROM_GATEWAY = { [8] = true, [10] = true, [11] = true, [14] = true, [201] = true }
+local FROM_GATEWAY = { [8] = true, [10] = true, [11] = true, [15] = true, [201] = true }
 local FROM_EITHER = { [9] = true, [12] = true, [13] = true, [64] = true }
 local HAS_SENDER = { [202] = true, [203] = true, [205] = true, [207] = true }
 local LAYOUTS = {
@@ -368,7 +368,7 @@ local LAYOUTS = {
 	[11] = { { kind = "u32", name = "spare" }, { kind = "u32", name = "offset", count = 2 } },
 	[12] = { { kind = "u32", name = "token" } },
 	[13] = { { kind = "u32", name = "token" } },
-	[14] = { { kind = "u8", name = "epoch" }, { kind = "u8", name = "tick_hz" }, { kind = "u8", name = "cell_shift" }, { kind = "u8", name = "slots" }, { kind = "u32", name = "quantum" }, { kind = "u32", name = "low", count = 3 }, { kind = "u32", name = "radius" }, { kind = "u32", name = "leave_radius" }, { kind = "u32", name = "tick" }, { kind = "text", name = "name", most = 31 } },
+	[15] = { { kind = "u8", name = "epoch" }, { kind = "u8", name = "tick_hz" }, { kind = "u8", name = "cell_shift" }, { kind = "u8", name = "slots" }, { kind = "u32", name = "quantum" }, { kind = "u32", name = "low", count = 3 }, { kind = "u32", name = "radius" }, { kind = "u32", name = "leave_radius" }, { kind = "u32", name = "tick" }, { kind = "text", name = "name", most = 31 } },
 	[64] = { { kind = "bytes", name = "data" } },
 	[201] = { { kind = "u16", name = "tick" }, { kind = "u8", name = "epoch" }, { kind = "u8", name = "base" }, { kind = "u32", name = "present" }, { kind = "u8", name = "exceptions" }, { kind = "u8", name = "strips" }, { kind = "bytes", name = "states" } },
 	[206] = { { kind = "bytes", name = "data" } },

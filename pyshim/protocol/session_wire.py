@@ -146,7 +146,7 @@ class MessageType(IntEnum):
     NUMBER = 11
     PING = 12
     PONG = 13
-    WORLD = 14
+    WORLD = 15
     GAME = 64
     WORLD_STATE = 201
     ATTACK_EVENT = 202

@@ -21,6 +21,7 @@ from pyshim.protocol.client.numbers import Numbers
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.client.sight import Sight
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_control import (
     BUSY_BYTES,
@@ -30,7 +31,6 @@ from pyshim.protocol.session_control import (
     Restarted,
     read_busy,
     read_limits,
-    read_limits_message,
     read_number,
     read_restarted,
 )
@@ -111,6 +111,7 @@ class Connection:
         self.lost: deque[tuple[int, int]] = deque()  # by channel, how many messages a gateway's crash took
         self.room_for_events = True  # cleared by the reader of `arrived` when it has no room for more
         self.ignored = Ignored()
+        self.sight = Sight(settings.view)
         self._farewell: Farewell | None = None  # this end closed, and the other may not know
 
     @property
@@ -268,7 +269,10 @@ class Connection:
             return
         self.ignored.skipped += taken.skipped
         for whole in taken.whole:
-            self._heard(it, whole, now)
+            try:
+                self._hear(it, whole, counter, now)
+            except WireError:
+                self.ignored.skipped += 1
         if taken.refused is not None:
             self._refuse(it, counter, taken, now)
             return
@@ -287,29 +291,20 @@ class Connection:
             (channel, lost) for channel, lost in enumerate(it.intake.restarted(restarted)) if lost
         )
 
-    def _heard(self, it: _Open, whole: Whole, now: float) -> None:
-        """A message is for the game, unless it is for the connection."""
+    def _hear(self, it: _Open, whole: Whole, datagram: int, now: float) -> None:
+        """A message, for the game or the connection; WireError: its body is not what its type says."""
         if whole.type == MessageType.PING:
             self._queue(it, MessageType.PONG, whole.body, now)
         elif whole.type == MessageType.PONG:
             self.pongs.append(int.from_bytes(whole.body, "little"))
         elif whole.type == MessageType.LIMITS:
-            self._limited(it, whole.body)
+            it.limits_version = it.sender.limited(whole.body, it.limits_version)
+        elif whole.type in Sight.TYPES:
+            self.sight.hear(whole, datagram, now)
         elif whole.type == MessageType.NUMBER:
             it.numbers.give(read_number(whole.body))
         elif whole.type not in _HEEDED_FIRST:
             self.arrived.append(whole)
-
-    def _limited(self, it: _Open, body: bytes) -> None:
-        """LIMITS, or what is none: skipped like every body that is not what its type says."""
-        try:
-            version, limits = read_limits_message(body)
-        except WireError:
-            self.ignored.skipped += 1
-            return
-        if version > it.limits_version:
-            it.limits_version = version
-            it.sender.pace = it.sender.pace.changed(limits)
 
     @staticmethod
     def _queue(it: _Open, kind: MessageType, body: bytes, now: float) -> None:
@@ -494,7 +489,7 @@ class Connection:
 
     def _end(self, ending: Ending, close_reason: int = 0) -> None:
         self.ending, self.close_reason, self.phase = ending, close_reason, Phase.OVER
+        self.sight.end()
 
     def _fail(self, error: NotConnectedError) -> None:
-        self.failure = error
-        self.phase = Phase.OVER
+        self.failure, self.phase = error, Phase.OVER

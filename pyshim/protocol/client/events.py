@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from pyshim import messages
 from pyshim.protocol.session_wire import CLOSED_GAME, GAME, CloseReason, MessageType
+from pyshim.protocol.world.view import ViewEvent
 
 Vector = tuple[float, float, float]
 
@@ -143,7 +144,7 @@ class Lost:
 
 
 Said = Attack | Chat | Skill | Bulk | Inventory | Correction | GameMessage | Message
-Event = Connected | Disconnected | Lost | Said
+Event = Connected | Disconnected | Lost | Said | ViewEvent
 
 
 def _attack(body: bytes) -> Attack:

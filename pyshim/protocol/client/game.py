@@ -40,6 +40,7 @@ from pyshim.protocol.session_wire import (
     MessageType,
     WireError,
 )
+from pyshim.protocol.world.view import GlimpseSeen, Seen
 
 _PING_EVERY_S = 0.5  # until one is answered
 _LEAVE_S = 2.0  # for what was sent to be acknowledged, when the game leaves
@@ -300,6 +301,19 @@ class Client:
             if session.failure is not None:
                 return
             await self._change()
+
+    # ------------------------------------------------------------ seeing
+
+    def in_sight(self) -> tuple[Seen, ...]:
+        """Who is near in the player's world, and where to show them now; () where there is no world.
+
+        That is a moment ago (`Settings.view`), so that there are mostly two known places to draw it between.
+        """
+        return self.session.view.in_sight(self._now())
+
+    def glimpses(self) -> tuple[GlimpseSeen, ...]:
+        """Who is beyond the nearest, and about where on the ground, as far as it was told."""
+        return self.session.view.glimpses(self._now())
 
     # ------------------------------------------------------------ the socket
 

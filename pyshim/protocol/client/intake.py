@@ -93,7 +93,7 @@ class Intake:
         whole = self._whole(message)
         if whole is None:
             taken.skipped += 1
-        elif has_room or whole.type < MessageType.WORLD_STATE:
+        elif has_room or whole.type <= MessageType.WORLD_STATE:
             taken.whole.append(whole)
 
     def _take_reliable(self, message: Message, message_id: int, taken: Taken, *, has_room: bool) -> None:

@@ -15,7 +15,7 @@ from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.path_mtu import PathMtu
 from pyshim.protocol.client.settings import Settings
-from pyshim.protocol.session_control import Busy, Restarted
+from pyshim.protocol.session_control import Busy, Restarted, read_limits_message
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
@@ -94,6 +94,17 @@ class Sender:
         self.queued_bytes = 0
 
     # ------------------------------------------------------------ in
+
+    def limited(self, body: bytes, than: int) -> int:
+        """LIMITS came: those newer `than` a version hold. Returns the version that holds.
+
+        Raises:
+            WireError: it is no LIMITS.
+        """
+        version, limits = read_limits_message(body)
+        if version > than:
+            self.pace = self.pace.changed(limits)
+        return max(version, than)
 
     def queue(self, outgoing: Outgoing, now: float) -> None:
         """Take a message to be sent."""

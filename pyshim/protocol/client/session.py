@@ -23,6 +23,7 @@ from pyshim.protocol.client.outgoing import Outgoing
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_wire import Denial
+from pyshim.protocol.world.view import WorldView
 
 _FINAL = {  # endings after which there is no other connection, and what a game is told
     Ending.LEFT: "the game left",
@@ -67,6 +68,11 @@ class Session:
     def ignored(self) -> Ignored:
         """What came on this connection and changed nothing."""
         return self._connection.ignored
+
+    @property
+    def view(self) -> WorldView:
+        """The world around the player, as this connection is told of it."""
+        return self._connection.sight.view
 
     @property
     def has_undelivered(self) -> bool:
@@ -141,6 +147,8 @@ class Session:
         connection.pongs.clear()
         self.events.extend(Lost(channel, messages) for channel, messages in connection.lost)
         connection.lost.clear()
+        self.events.extend(connection.sight.events)
+        connection.sight.events.clear()
         while connection.arrived:
             whole = connection.arrived.popleft()
             self.events.append(said(whole.type, whole.body))

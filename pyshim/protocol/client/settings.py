@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyshim.protocol.client.phases import RULES, PhaseRules
 from pyshim.protocol.session_wire import DATAGRAM_SIZES
+from pyshim.protocol.world.view import ViewSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +28,5 @@ class Settings:
     events: int = 4096  # that the game has not taken; after that, messages are left to be sent again
     datagram_sizes: tuple[int, ...] = DATAGRAM_SIZES  # to try, largest first
     phases: PhaseRules = RULES  # when keys are updated
+    view: ViewSettings = field(default_factory=ViewSettings)  # of the world around the player
     key_log: Callable[[str], None] | None = None  # told a line of a key file for each key phase
