@@ -6,6 +6,7 @@
 #define POLLGATE_GAME_DISPATCH_H
 
 #include "game/events.h"
+#include "replication/replication.h"
 #include "session/shard.h"
 
 /// Does any process get what players say? Then it is told whose it is, and that lies in a line of the record that packets
@@ -55,9 +56,11 @@ ALWAYS_INLINE bool dispatch_own(struct session_record *from, uint8_t type, const
 	// NOLINTEND(bugprone-branch-clone)
 }
 
-/// A movement of one of our sessions was taken.
-ALWAYS_INLINE void dispatch_moved(struct session_shard *shard, uint32_t slot)
+/// A movement of one of our sessions was taken. Game processes hear of it as the rules of its world left it.
+ALWAYS_INLINE void dispatch_moved(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
+	if (unlikely(shard->replication != NULL))
+		replication_moved(shard->replication, slot, now);
 	if (unlikely(shard->game != NULL))
 		game_note_moved(shard->game, slot);
 }
@@ -69,7 +72,7 @@ ALWAYS_INLINE void dispatch(struct session_shard *shard, struct session_record *
 	if (unlikely(!dispatch_own(from, message->type, message->body)))
 		dispatch_event(shard, from, message, now);
 	else if (message->type == SESSION_MOVE)
-		dispatch_moved(shard, (uint32_t)(from - shard->store->records));
+		dispatch_moved(shard, (uint32_t)(from - shard->store->records), now);
 }
 
 #endif

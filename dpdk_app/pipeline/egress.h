@@ -36,6 +36,7 @@ struct egress_source {
 
 extern const struct egress_source session_egress; // of struct session_shard
 extern const struct egress_source netcode_egress; // of struct netcode_shard
+extern const struct egress_source world_egress;   // of struct replication, in which a tick is active
 
 /// Is something waiting, whatever the time?
 ALWAYS_INLINE bool egress_ready(const struct session_shard *shard)

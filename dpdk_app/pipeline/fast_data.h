@@ -228,7 +228,7 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	(void)dispatch_own(record, SESSION_MOVE, body + sizeof(struct session_message));
-	dispatch_moved(shard, data->slot);
+	dispatch_moved(shard, data->slot, now);
 	connection_take(record, data->counter, now);
 	if (unlikely(!(prefix->wants & SESSION_WANTS_ANSWER)) && owe_fast(shard, data, c, now))
 		return PACKET_ABSORBED;

@@ -11,6 +11,7 @@
 #include "pollgate.h"
 #include "runtime/shards.h"
 #include "runtime/worker.h"
+#include "runtime/worlds.h"
 #include "session/state.h"
 
 /// Everything that is there once per process. The engine reads it; what it makes of its own hangs on `devices`.
@@ -27,6 +28,7 @@ struct pg_gateway {
 	struct game_link *game_link[PG_WORKERS_MAX][PG_GAME_PROCESSES_MAX]; // of game processes; NULL: none
 	struct netcode_store netcode;                                       // of the netcode profile
 	void *netcode_memory;                                               // private, of the store
+	struct worlds worlds;
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;

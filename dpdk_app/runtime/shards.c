@@ -97,6 +97,8 @@ int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	mail_init(&w->mail, &g->shards.mailboxes, w->number);
 	if (session_shard_init(w->shard, &setup, error) != PG_OK)
 		return error->code;
+	if (worlds_make(g, w, error) != PG_OK)
+		return error->code;
 	return game_make(g, w, error);
 }
 
@@ -105,6 +107,7 @@ void shard_free(struct worker *w)
 	if (!w->shard)
 		return;
 	game_free(w);
+	worlds_free(w);
 	session_shard_free(w->shard);
 	pages_free(w->messages, w->message_bytes);
 	pages_free(w->shard, sizeof(*w->shard));

@@ -48,6 +48,8 @@ struct worker {
 	struct game *game;             // what its players say to game processes; NULL: they are of profile plain
 	struct netcode_shard *netcode; // of the netcode profile; NULL: no listener speaks it
 	size_t netcode_bytes;
+	void *worlds_memory; // of its parts of worlds; NULL: there are none
+	size_t worlds_bytes;
 
 	// written by the control thread
 	_Atomic(const struct policy *) policy CACHE_ALIGNED;

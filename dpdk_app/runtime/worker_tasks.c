@@ -8,6 +8,7 @@
 #include "runtime/profile_life.h"
 #include "runtime/shards.h"
 #include "runtime/sweep.h"
+#include "runtime/worlds.h"
 
 // ---------------------------------------------------------------- housekeeping
 
@@ -168,6 +169,7 @@ void worker_add_session_tasks(struct worker *w)
 			     });
 	if (w->game)
 		game_add_task(w);
+	worlds_add_task(w);
 	// After all these: what they bring about leaves in the same turn.
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,

@@ -36,6 +36,7 @@ struct session_rules {
 };
 
 struct game;
+struct replication;
 
 /// Told of connections, by the worker whose they are.
 struct session_watcher {
@@ -59,6 +60,7 @@ struct session_shard {
 	struct handshake_bucket *handshakes; // the worker's, of all profiles
 	struct game *game; // the worker's part of the game bus, which is handed on here; NULL: there is none
 	const struct session_watcher *watcher; // of `game`
+	struct replication *replication;       // the worlds of its players, likewise; NULL: there are none
 
 	// every turn
 	const struct session_rules *rules;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// replication/looking.c: see looking.h.
+
+#include "replication/looking.h"
+
+/// What is farther is left out first when there is no room: so much is told of a distance.
+static uint8_t told_distance(const struct replica *replica, uint32_t distance2)
+{
+	const uint64_t most = (uint64_t)replica->leave_radius * replica->leave_radius;
+	const uint64_t told = (uint64_t)distance2 * UINT8_MAX / most;
+
+	return told < UINT8_MAX ? (uint8_t)told : UINT8_MAX;
+}
+
+static void take(const struct replica *replica, struct observer *observer, const struct world_choice *choice)
+{
+	for (uint32_t left = choice->leaves; left != 0; left &= left - 1)
+		observer_leave(observer, (unsigned)__builtin_ctz(left));
+	for (uint32_t stay = observer->occupied; stay != 0; stay &= stay - 1) {
+		const unsigned slot = (unsigned)__builtin_ctz(stay);
+
+		observer_pace(observer, slot, 0, told_distance(replica, choice->distance2[slot]));
+	}
+	for (uint32_t i = 0; i < choice->enters; i++) {
+		const unsigned slot = (unsigned)__builtin_ctz(~observer->occupied);
+
+		observer_enter(observer, replica->parts, slot, choice->enter[i]);
+		observer_pace(observer, slot, 0, told_distance(replica, choice->enter_distance2[i]));
+	}
+}
+
+void look_around(struct replication *replication, struct replica *replica, uint32_t slot, uint32_t rank)
+{
+	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
+	struct observer *observer = &replication->observers[slot];
+	struct member *member = &replication->members[slot];
+	const struct world_turn turn = {
+		.x = frame->x[rank],
+		.y = frame->y[rank],
+		.z = frame->z[rank],
+		.self = world_refer(replica->own, rank),
+		.has = observer->occupied,
+		.who = observer->who,
+		.reach = member->reach,
+	};
+	struct world_choice choice;
+
+	if (!replication->kernels->choose(replica->interest, &turn, &choice))
+		return; // ranks are just becoming others: in its next turn
+	take(replica, observer, &choice);
+	member->reach = choice.reach;
+	counter_add(&replica->counts->looks, 1);
+	counter_add(&replica->counts->looks_capped, choice.more);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// replication/replication.h: which of a worker's sessions is in which world, where, and what it is told of that world.
+//
+// A world knows entities by rank, a session shard knows players by slot: here is which is which. A player comes into a world
+// with its connection, and is somewhere in it from its first movement on. At each tick the worker publishes where its players
+// are, looks who is near whom, and sends every player a datagram (turn.h).
+
+#ifndef POLLGATE_REPLICATION_REPLICATION_H
+#define POLLGATE_REPLICATION_REPLICATION_H
+
+#include "replication/numbers.h"
+#include "session/shard.h"
+#include "world/grid.h"
+#include "world/interest.h"
+#include "world/kernels.h"
+#include "world/motion.h"
+#include "world/observer.h"
+#include "world/part.h"
+#include "world/rules.h"
+
+#define REPLICATION_NOBODY UINT32_MAX
+
+/// A session in a world.
+struct member {
+	struct world_mover mover;
+	uint32_t number; // in the world
+	uint32_t rank;   // as of the re-rank of tick `ranked`: member_rank()
+	uint32_t ranked;
+	uint8_t world;  // 1 and its index; 0: it is in none
+	uint8_t epoch;  // of what it is told
+	uint32_t reach; // how far it looked last; 0: it has not yet
+	bool placed;    // it is somewhere
+	bool heard;     // it has a state of this epoch
+} CACHE_ALIGNED;
+
+/// Where a tick is.
+enum tick_stage {
+	TICK_OVER,
+	TICK_PUBLISH,
+	TICK_GRID,
+	TICK_RECORDS,
+	TICK_LOOK,
+	TICK_SEND,
+	TICK_TIDY,
+};
+
+/// A worker's share of one world.
+struct replica {
+	// set before the worker starts
+	const struct pg_world_plan *plan;
+	struct world_rules rules;
+	struct world_part *part; // ours
+	struct world_grid *grid; // likewise
+	struct world_interest *interest;
+	void *interest_memory;
+	size_t interest_bytes;
+	uint32_t own;                    // which of the parts is ours
+	const struct world_parts *parts; // all workers'
+	struct numbers numbers;          // of our entities
+	uint32_t *slot_after;            // by number, less the first of ours: the player's and 1; 0: not a player
+	uint64_t begins;                 // TSC of tick 0
+	uint64_t tick_cycles;
+	uint32_t radius, leave_radius; // quanta
+	uint32_t state_room;           // bytes of a state at most
+	uint8_t glimpse_shift;         // of cells for glimpses, in quanta; 0: there are none
+	struct pg_world_counts *counts;
+
+	// the worker's
+	enum tick_stage stage;
+	uint32_t tick; // that the stage is of
+	uint32_t at;   // rank up to which it has got
+	uint64_t due;  // TSC of the next tick
+	uint32_t
+		ages; // of baselines that states of the last tick were against, as bits: tables of records are made for them
+	uint32_t to_tidy, tidied; // units of the grid's sort in this tick
+} CACHE_ALIGNED;
+
+struct replication {
+	// set before the worker starts
+	struct session_shard *shard;
+	const struct world_kernels *kernels;
+	uint32_t replicas;
+	struct replica *replica;
+	struct member *members;     // by slot; pages of it exist once touched
+	struct observer *observers; // likewise
+	struct filler filler;       // of the shard's deliveries
+	struct acknowledged_listener listener;
+	uint8_t listener_world[PG_LISTENERS_MAX]; // as in struct pg_plan
+
+	// the worker's
+	struct replica *active; // whose tick goes on now
+	uint32_t sending;       // slot whose datagram of the tick is being written; REPLICATION_NOBODY
+};
+
+ALWAYS_INLINE uint32_t tick_of(const struct replica *replica, uint64_t now)
+{
+	return (uint32_t)((now - replica->begins) / replica->tick_cycles);
+}
+
+ALWAYS_INLINE uint64_t tick_begins(const struct replica *replica, uint32_t tick)
+{
+	return replica->begins + tick * replica->tick_cycles;
+}
+
+/// The session of somebody of ours.
+/// @return REPLICATION_NOBODY: a hole, or not a player
+ALWAYS_INLINE uint32_t replica_slot(const struct replica *replica, uint32_t rank)
+{
+	const uint32_t number = replica->part->number[rank];
+
+	return number == WORLD_NOBODY ? REPLICATION_NOBODY : replica->slot_after[number - replica->numbers.first] - 1;
+}
+
+ALWAYS_INLINE uint32_t member_rank(const struct replica *replica, struct member *member)
+{
+	return member->rank = world_rank_now(replica->part, member->rank, &member->ranked);
+}
+
+/// After a movement of one of our sessions was taken into its record. What the world's rules do not allow is put right there,
+/// and the player is told.
+void replication_moved(struct replication *replication, uint32_t slot, uint64_t now);
+
+/// Let the shard's deliveries tell of who comes, who goes, and what is acknowledged, and ask for states. Before the shard
+/// begins.
+/// @param replication  what is set before the worker starts is filled in
+void replication_init(struct replication *replication);
+
+/// The next player whom the active tick has something for.
+/// @return false: there is none any more
+bool replication_next_receiver(struct replication *replication, uint32_t *slot);
+
+/// From now on a datagram of the active tick is filled for this player; REPLICATION_NOBODY: for nobody.
+ALWAYS_INLINE void replication_sends(struct replication *replication, uint32_t slot)
+{
+	replication->sending = slot;
+}
+
+#endif

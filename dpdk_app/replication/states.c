@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// replication/states.c: what a player is told of its world in a datagram of a tick: WORLD until it has a state, and the state.
+
+#include "replication/members.h"
+#include "replication/replication.h"
+
+#include <string.h>
+
+#define MILLIMETRES_PER_MICROMETRE 1000
+
+/// Which world it is. A state without it says nothing.
+static COLD bool fill_about(const struct replica *replica, const struct member *member, struct leaving *leaving)
+{
+	const struct pg_world_plan *plan = replica->plan;
+	const size_t name = strnlen(plan->name, WORLD_NAME_MAX);
+	const struct session_message head = {.type = SESSION_WORLD,
+					     .body_len = (uint16_t)(sizeof(struct world_about) + name)};
+	uint8_t *at = leaving_room(leaving, sizeof(head) + head.body_len);
+	struct world_about about = {
+		.epoch = member->epoch,
+		.tick_hz = (uint8_t)plan->tick_hz,
+		.cell_shift = replica->glimpse_shift,
+		.slots = (uint8_t)plan->neighbours,
+		.quantum_um = (uint32_t)plan->quantum_um,
+		.radius = replica->radius,
+		.leave_radius = replica->leave_radius,
+		.tick = replica->tick,
+		.name_len = (uint16_t)name,
+	};
+
+	if (!at)
+		return false;
+	for (unsigned axis = 0; axis < 3; axis++)
+		about.low_mm[axis] = (int32_t)(plan->low_um[axis] / MILLIMETRES_PER_MICROMETRE);
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), &about, sizeof(about));
+	memcpy(at + sizeof(head) + sizeof(about), plan->name, name);
+	return true;
+}
+
+/// The state of the active tick, in the room that the budget leaves it.
+static void fill_state(struct replication *replication, uint32_t slot, struct leaving *leaving)
+{
+	struct replica *replica = replication->active;
+	const size_t left = (size_t)(leaving->end - leaving->at);
+	const size_t room = left < replica->state_room ? left : replica->state_room;
+	struct session_message head = {.type = SESSION_WORLD_STATE};
+	struct world_told state;
+
+	if (room < sizeof(head) + WORLD_STATE_ROOM_MIN || leaving->messages == SESSION_MESSAGES_MAX)
+		return;
+	state = replication->kernels->state(&replication->observers[slot], replica->parts, leaving->counter,
+					    leaving->at + sizeof(head), room - sizeof(head));
+	head.body_len = (uint16_t)state.bytes;
+	memcpy(leaving_room(leaving, sizeof(head) + state.bytes), &head, sizeof(head));
+	replica->ages |= state.ages;
+	counter_add(&replica->counts->states, 1);
+	counter_add(&replica->counts->state_bytes, state.bytes);
+	counter_add(&replica->counts->told, state.records);
+	counter_add(&replica->counts->told_in_full, state.fulls);
+	counter_add(&replica->counts->left_out, state.left_out);
+}
+
+// ---------------------------------------------------------------- doors of the delivery
+
+/// @return false: the next state is the next tick's
+static bool fill(void *context, uint32_t who, struct leaving *leaving)
+{
+	struct replication *replication = context;
+	const struct member *member = &replication->members[who];
+
+	if (replication->sending != who)
+		return false;
+	if (unlikely(!member->heard) && !fill_about(replication->active, member, leaving))
+		return false;
+	fill_state(replication, who, leaving);
+	return false;
+}
+
+/// Ticks send it themselves.
+static uint64_t never_due(void *context, uint32_t who)
+{
+	(void)context, (void)who;
+	return UINT64_MAX;
+}
+
+static void begun(void *context, uint32_t who)
+{
+	struct replication *replication = context;
+	const struct session_record *record = &replication->shard->store->records[who];
+
+	member_joins(replication, who, replication->listener_world[peer_listener(&record->peer)], pg_tsc());
+}
+
+static void ended(void *context, uint32_t who)
+{
+	member_leaves(context, who);
+}
+
+static void told(void *context, uint32_t who, struct arrived arrived, uint64_t now)
+{
+	struct replication *replication = context;
+	struct observer *observer = &replication->observers[who];
+
+	(void)now;
+	observer_acknowledged(observer, arrived.newest, arrived.packets);
+	replication->members[who].heard = observer->heard != 0;
+}
+
+void replication_init(struct replication *replication)
+{
+	struct delivery_context *ctx = &replication->shard->ctx;
+
+	replication->sending = REPLICATION_NOBODY;
+	replication->filler =
+		(struct filler){.fill = fill, .due = never_due, .context = replication, .begun = begun, .ended = ended};
+	replication->listener = (struct acknowledged_listener){.told = told, .context = replication};
+	ctx->filler = &replication->filler;
+	ctx->fillers = 1;
+	ctx->listener = &replication->listener;
+	ctx->listeners = 1;
+}

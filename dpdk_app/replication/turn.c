@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// replication/turn.c: see turn.h.
+
+#include "replication/turn.h"
+
+#include "replication/looking.h"
+
+#define RANKS_PER_STEP 1024
+#define PLAYERS_PER_STEP 64
+#define UNITS_PER_STEP 2048
+#define WAIT_SHARE 8 // of a tick, for parts of other workers
+
+/// Ages of baselines that there can be.
+#define WORLD_AGES_TOLD (((1U << (WORLD_AGES - 1)) - 1) & ~1U)
+
+// ---------------------------------------------------------------- which
+
+/// Of those that have something to do, the one whose next tick comes first.
+static struct replica *most_urgent(struct replication *replication, uint64_t now)
+{
+	struct replica *found = NULL;
+
+	for (uint32_t i = 0; i < replication->replicas; i++) {
+		struct replica *replica = &replication->replica[i];
+
+		if ((replica->stage != TICK_OVER || replica->due <= now) && (!found || replica->due < found->due))
+			found = replica;
+	}
+	return found;
+}
+
+uint64_t turn_due(const struct replication *replication)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (uint32_t i = 0; i < replication->replicas; i++) {
+		const struct replica *replica = &replication->replica[i];
+		const uint64_t then = replica->stage != TICK_OVER ? 0 : replica->due;
+
+		due = then < due ? then : due;
+	}
+	return due;
+}
+
+// ---------------------------------------------------------------- a tick
+
+/// Who was not told before the next tick came.
+static COLD void overrun(struct replica *replica)
+{
+	uint32_t untold = 0;
+
+	if (replica->stage == TICK_TIDY) // all were told; the order of cells is made in the next ticks
+		return;
+	for (uint32_t rank = replica->at; rank < replica->part->count; rank++)
+		untold += replica_slot(replica, rank) != REPLICATION_NOBODY;
+	counter_add(&replica->counts->overruns, 1);
+	counter_add(&replica->counts->shed, untold);
+	replica->stage = TICK_OVER;
+}
+
+static void begin(struct replica *replica, uint64_t now)
+{
+	replica->tick = tick_of(replica, now);
+	replica->due = tick_begins(replica, replica->tick + 1);
+	replica->at = 0;
+	world_records_begin(replica->part, replica->tick);
+	world_part_begin(replica->part, replica->tick, false);
+	replica->stage = TICK_PUBLISH;
+}
+
+static void next_stage(struct replica *replica, enum tick_stage stage)
+{
+	replica->stage = stage;
+	replica->at = 0;
+}
+
+static void publish(struct replica *replica)
+{
+	if (!world_part_step(replica->part, RANKS_PER_STEP))
+		return;
+	// Those of the last tick, and of clients that had one more or less of its acknowledgements.
+	replica->ages = (replica->ages | replica->ages << 1 | replica->ages >> 1) & WORLD_AGES_TOLD;
+	world_grid_begin(replica->grid);
+	next_stage(replica, TICK_GRID);
+}
+
+/// Tables of records, one age after the other. What has none is reckoned for each player by itself.
+static void write_records(struct replication *replication, struct replica *replica)
+{
+	const struct world_part *part = replica->part;
+	const unsigned age = (unsigned)__builtin_ctz(replica->ages | 1U << 31);
+	const uint32_t to = replica->at + RANKS_PER_STEP;
+
+	if (replica->ages == 0) {
+		next_stage(replica, TICK_LOOK);
+		return;
+	}
+	if (world_has_frame(part, replica->tick - age) && replica->at < part->count) {
+		replication->kernels->records(part, replica->tick, age, replica->at,
+					      to < part->count ? to : part->count);
+		replica->at = to;
+		if (to < part->count)
+			return;
+		world_records_done(replica->part, replica->tick, age);
+	}
+	replica->ages &= replica->ages - 1;
+	replica->at = 0;
+}
+
+/// Everybody is in the grid where they are now.
+static void step_grid(struct replica *replica)
+{
+	if (world_grid_step(replica->grid, RANKS_PER_STEP))
+		next_stage(replica, TICK_RECORDS);
+}
+
+/// Have all parts published this frame? Who of them is late is not waited for for long.
+static bool others_are_there(const struct replica *replica, uint64_t now)
+{
+	if (now >= tick_begins(replica, replica->tick) + replica->tick_cycles / WAIT_SHARE)
+		return true;
+	for (uint32_t i = 0; i < replica->parts->count; i++)
+		if (world_published(replica->parts->part[i]) != replica->tick)
+			return false;
+	return true;
+}
+
+/// Every player's time passes; those whose turn it is look around.
+static void look(struct replication *replication, struct replica *replica)
+{
+	const uint32_t from = replica->at, to = from + PLAYERS_PER_STEP;
+	const uint32_t count = replica->part->count;
+
+	for (uint32_t rank = from; rank < to && rank < count; rank++) {
+		const uint32_t slot = replica_slot(replica, rank);
+
+		if (slot == REPLICATION_NOBODY)
+			continue;
+		observer_turn(&replication->observers[slot], replica->parts, replica->tick);
+		if (world_has_turn(rank, replica->tick))
+			look_around(replication, replica, slot, rank);
+	}
+	replica->at = to;
+	if (to < count)
+		return;
+	next_stage(replica, TICK_SEND);
+	replica->ages = 0; // what states of this tick ask for
+}
+
+/// What need not be done before the datagrams leave: the next order of cells, and now and then of ranks.
+static void tidy(struct replica *replica)
+{
+	const uint32_t units = replica->tidied < replica->to_tidy ? UNITS_PER_STEP : 0;
+
+	replica->tidied += units;
+	if (units == 0 || world_grid_sort(replica->grid, units))
+		replica->stage = TICK_OVER;
+}
+
+bool replication_next_receiver(struct replication *replication, uint32_t *slot)
+{
+	struct replica *replica = replication->active;
+
+	while (replica->at < replica->part->count) {
+		*slot = replica_slot(replica, replica->at++);
+		if (*slot != REPLICATION_NOBODY)
+			return true;
+	}
+	counter_add(&replica->counts->ticks, 1);
+	replica->to_tidy = world_grid_sort_units(replica->grid);
+	replica->tidied = 0;
+	next_stage(replica, TICK_TIDY);
+	return false;
+}
+
+enum turn_step turn_step(struct replication *replication, uint64_t now)
+{
+	struct replica *replica = most_urgent(replication, now);
+
+	if (!replica)
+		return TURN_NOTHING;
+	if (replica->due <= now && replica->stage != TICK_OVER)
+		overrun(replica);
+	switch (replica->stage) {
+	case TICK_OVER:
+		begin(replica, now);
+		break;
+	case TICK_PUBLISH:
+		publish(replica);
+		break;
+	case TICK_GRID:
+		step_grid(replica);
+		break;
+	case TICK_RECORDS:
+		write_records(replication, replica);
+		break;
+	case TICK_LOOK:
+		if (replica->at == 0 && !others_are_there(replica, now))
+			return TURN_NOTHING;
+		if (replica->at == 0)
+			world_interest_begin(replica->interest);
+		look(replication, replica);
+		break;
+	case TICK_SEND:
+		replication->active = replica;
+		return TURN_SENDS;
+	case TICK_TIDY:
+		tidy(replica);
+		break;
+	}
+	return TURN_STEPPED;
+}

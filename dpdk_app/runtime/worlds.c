@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/worlds.c: see worlds.h.
+
+#include "runtime/worlds.h"
+
+#include <string.h>
+
+#include "pipeline/egress.h"
+#include "replication/turn.h"
+#include "runtime/engine.h"
+#include "runtime/worker_tasks.h"
+#include "stats/error.h"
+
+/// A turn's packets wait for no more of a tick than this.
+#define STEPS_US 50
+
+/// Ticks are counted from before the first: what is younger than a baseline can be is not before 0.
+#define TICKS_BEFORE 1024
+
+#define MICROMETRES 1e-6
+#define JITTER_MS 250
+#define SETTLE_MS 1000
+#define HYSTERESIS (WORLD_HYSTERESIS_ONE * 11 / 10)
+#define EXTRAPOLATE_MS 250
+#define ANY_SPEED (0.99F * INT16_MAX / WORLD_VELOCITY_PARTS) // quanta per tick, less the margin of the rules
+
+// ---------------------------------------------------------------- what a world is
+
+static int make_rules(struct replica *replica, struct pg_error *error)
+{
+	const struct pg_world_plan *plan = replica->plan;
+	const float quantum = (float)((double)plan->quantum_um * MICROMETRES);
+	// As fast as a velocity can be told.
+	const float any_speed = quantum * (float)plan->tick_hz * ANY_SPEED;
+	struct world_plan wanted = {
+		.quantum_m = quantum,
+		.tick_hz = plan->tick_hz,
+		.max_speed_mps =
+			plan->max_speed_um != 0 ? (float)((double)plan->max_speed_um * MICROMETRES) : any_speed,
+		.max_acceleration_mps2 = (float)((double)plan->max_acceleration_um * MICROMETRES),
+		.jitter_ms = JITTER_MS,
+		.settle_ms = SETTLE_MS,
+	};
+
+	for (unsigned axis = 0; axis < 3; axis++) {
+		wanted.low_m[axis] = (float)((double)plan->low_um[axis] * MICROMETRES);
+		wanted.high_m[axis] = (float)((double)plan->high_um[axis] * MICROMETRES);
+	}
+	return world_rules_make(&replica->rules, &wanted, plan->name, pg_tsc_hz(), error);
+}
+
+static uint32_t frames_of(const struct pg_world_plan *plan)
+{
+	uint32_t frames = 2 * WORLD_AGES;
+
+	while (frames < plan->tick_hz + WORLD_AGES)
+		frames *= 2;
+	return frames;
+}
+
+/// Who is silent for longer than this stands still.
+static uint32_t late_max(const struct pg_world_plan *plan)
+{
+	const uint32_t parts = plan->tick_hz * WORLD_TOLD_PER_TICK * EXTRAPOLATE_MS / 1000;
+
+	return parts < WORLD_LATE_MAX ? parts : WORLD_LATE_MAX;
+}
+
+static struct world_part_plan part_plan(const struct pg_gateway *g, const struct pg_world_plan *plan)
+{
+	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
+	const uint32_t wanted = g->plan.issued_capacity + g->plan.issued_capacity / 4 + 1024; // holes among them
+	struct world_part_plan part = {
+		.capacity = (wanted < numbers ? wanted : numbers) & ~63U,
+		.frames = frames_of(plan),
+		.ages = WORLD_AGES - 1,
+		.first = TICKS_BEFORE,
+		.late_max = late_max(plan),
+	};
+
+	for (unsigned axis = 0; axis < 3; axis++)
+		part.size[axis] = (int32_t)((plan->high_um[axis] - plan->low_um[axis]) / (int64_t)plan->quantum_um) + 1;
+	return part;
+}
+
+static uint8_t cell_shift(const struct pg_world_plan *plan)
+{
+	uint8_t shift = 0;
+
+	while (plan->quantum_um << (shift + 1) <= plan->cell_um && shift < WORLD_POSITION_BITS)
+		shift++;
+	return shift;
+}
+
+static struct world_grid_plan grid_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
+					const struct world_part *part)
+{
+	const struct world_part_plan of = part_plan(g, plan);
+	const uint8_t shift = cell_shift(plan);
+
+	return (struct world_grid_plan){
+		.part = part,
+		.size = {of.size[0], of.size[1]},
+		.shift = shift,
+		.drift_max = 1 << shift,
+	};
+}
+
+static struct world_interest_plan interest_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
+						uint32_t world)
+{
+	return (struct world_interest_plan){
+		.parts = &g->worlds.parts[world],
+		.grid = g->worlds.grid[world],
+		.neighbours = plan->neighbours,
+		.radius = (uint32_t)(plan->radius_um / plan->quantum_um),
+		.leave_radius = (uint32_t)(plan->leave_radius_um / plan->quantum_um),
+		.hysteresis = HYSTERESIS,
+	};
+}
+
+// ---------------------------------------------------------------- memory
+
+/// What a worker has of its worlds lies in one piece, of which only what is used is ever touched.
+struct carving {
+	uint8_t *memory; // NULL: it is only reckoned
+	size_t used;
+};
+
+static void *carve(struct carving *from, size_t bytes)
+{
+	void *at = from->memory ? from->memory + from->used : NULL;
+
+	from->used += whole_lines(bytes);
+	return at;
+}
+
+static void carve_world(const struct pg_gateway *g, uint32_t world, struct carving *from, struct replica *replica)
+{
+	const struct pg_world_plan *plan = &g->plan.world[world];
+	const struct world_part_plan part = part_plan(g, plan);
+	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
+	void *memory = carve(from, world_part_bytes(&part));
+
+	replica->numbers.back = carve(from, numbers * sizeof(uint32_t));
+	replica->slot_after = carve(from, numbers * sizeof(uint32_t));
+	replica->numbers.count = numbers;
+	if (memory)
+		replica->part = world_part_init(memory, &part);
+
+	const struct world_part reckoned = {.capacity = part.capacity, .frames = part.frames};
+	const struct world_grid_plan grid = grid_plan(g, plan, memory ? replica->part : &reckoned);
+
+	memory = carve(from, world_grid_bytes(&grid));
+	if (memory)
+		replica->grid = world_grid_init(memory, &grid);
+}
+
+static struct replication *carve_all(const struct pg_gateway *g, struct carving *from)
+{
+	struct replication *replication = carve(from, sizeof(*replication));
+	struct replica unused[1] = {{0}}, *replica = carve(from, g->plan.world_count * sizeof(*replica));
+	struct member *members = carve(from, g->plan.issued_capacity * sizeof(*members));
+	struct observer *observers = carve(from, g->plan.issued_capacity * sizeof(*observers));
+
+	for (uint32_t i = 0; i < g->plan.world_count; i++)
+		carve_world(g, i, from, replica ? &replica[i] : unused);
+	if (!replication)
+		return NULL;
+	replication->replica = replica;
+	replication->members = members;
+	replication->observers = observers;
+	return replication;
+}
+
+static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, struct pg_error *error)
+{
+	struct replica *replica = &w->shard->replication->replica[world];
+	struct world_parts *parts = &g->worlds.parts[world];
+
+	replica->plan = &g->plan.world[world];
+	if (make_rules(replica, error) != PG_OK)
+		return error->code;
+	replica->tick_cycles = pg_tsc_hz() / replica->plan->tick_hz;
+	if (g->worlds.begins == 0)
+		g->worlds.begins = pg_tsc();
+	replica->begins = g->worlds.begins - TICKS_BEFORE * replica->tick_cycles;
+	replica->due = g->worlds.begins + replica->tick_cycles;
+	replica->numbers.first = w->number * replica->numbers.count;
+	replica->counts = &w->stats->world[world];
+	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
+	replica->leave_radius = (uint32_t)(replica->plan->leave_radius_um / replica->plan->quantum_um);
+	replica->state_room = (uint32_t)((uint64_t)replica->plan->budget_kbps * 1000 / 8 / replica->plan->tick_hz);
+	replica->parts = parts;
+	replica->own = w->number;
+	parts->part[w->number] = replica->part;
+	g->worlds.grid[world][w->number] = replica->grid;
+	parts->count = g->plan.worker_count;
+	counter_set(&replica->counts->players, 0); // of the process before this one
+	return PG_OK;
+}
+
+/// All parts are there: what looks at them.
+static int make_interests(const struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	const struct replication *replication = w->shard->replication;
+
+	for (uint32_t world = 0; world < g->plan.world_count; world++) {
+		const struct world_interest_plan plan = interest_plan(g, &g->plan.world[world], world);
+		struct replica *replica = &replication->replica[world];
+
+		replica->interest_bytes = world_interest_bytes(&plan);
+		replica->interest_memory = pages_reserve(replica->interest_bytes);
+		if (!replica->interest_memory)
+			return error_set(error, PG_ERROR_MEMORY, "worker %u: no address space for world %s", w->number,
+					 g->plan.world[world].name);
+		replica->interest = world_interest_init(replica->interest_memory, &plan);
+	}
+	return PG_OK;
+}
+
+int worlds_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	struct carving carving = {0};
+	int rc = PG_OK;
+
+	if (g->plan.world_count == 0)
+		return PG_OK;
+	(void)carve_all(g, &carving);
+	w->worlds_bytes = carving.used;
+	w->worlds_memory = pages_reserve(w->worlds_bytes);
+	if (!w->worlds_memory)
+		return error_set(error, PG_ERROR_MEMORY, "worker %u: no address space for its parts of %u worlds",
+				 w->number, g->plan.world_count);
+	carving = (struct carving){.memory = w->worlds_memory};
+	w->shard->replication = carve_all(g, &carving);
+	w->shard->replication->shard = w->shard;
+	w->shard->replication->kernels = world_kernels_select(g->plan.isa);
+	w->shard->replication->replicas = g->plan.world_count;
+	memcpy(w->shard->replication->listener_world, g->plan.listener_world, sizeof(g->plan.listener_world));
+	for (uint32_t world = 0; world < g->plan.world_count && rc == PG_OK; world++)
+		rc = begin_world(g, w, world, error);
+	if (rc == PG_OK)
+		replication_init(w->shard->replication);
+	if (w->number + 1 < g->plan.worker_count)
+		return rc;
+	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)
+		rc = make_interests(g, i == w->number ? w : g->worker[i], error);
+	return rc;
+}
+
+void worlds_free(struct worker *w)
+{
+	const struct replication *replication = w->shard->replication;
+
+	for (uint32_t world = 0; replication && world < replication->replicas; world++)
+		if (replication->replica[world].interest_memory)
+			pages_free(replication->replica[world].interest_memory,
+				   replication->replica[world].interest_bytes);
+	if (w->worlds_memory)
+		pages_free(w->worlds_memory, w->worlds_bytes);
+	w->worlds_memory = NULL;
+	w->shard->replication = NULL;
+}
+
+// ---------------------------------------------------------------- its task
+
+/// Steps, for as long as packets may wait.
+static unsigned run_worlds(struct task *task, uint64_t now)
+{
+	struct worker *w = task->worker;
+	struct replication *replication = w->shard->replication;
+	const uint64_t until = now + STEPS_US * (pg_tsc_hz() / 1000000);
+	unsigned sent = 0;
+	enum turn_step step;
+
+	do {
+		now = pg_tsc();
+		step = turn_step(replication, now);
+		if (step == TURN_SENDS)
+			sent += w->parts->send_egress(w, &world_egress, replication, task->budget, now);
+	} while (step != TURN_NOTHING && now < until);
+	task->due = turn_due(replication);
+	return sent;
+}
+
+void worlds_add_task(struct worker *w)
+{
+	if (!w->shard->replication)
+		return;
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = run_worlds,
+				     .budget = BURST_MAX,
+				     .due = turn_due(w->shard->replication),
+			     });
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/worlds.h: the memory of worlds, of which each worker has a part, and the task that ticks them.
+
+#ifndef POLLGATE_RUNTIME_WORLDS_H
+#define POLLGATE_RUNTIME_WORLDS_H
+
+#include "pollgate.h"
+#include "world/grid.h"
+#include "world/part.h"
+
+struct pg_gateway;
+struct worker;
+
+/// What the workers of a process share of its worlds.
+struct worlds {
+	uint64_t begins;                         // TSC of tick 0 of all of them
+	struct world_parts parts[PG_WORLDS_MAX]; // of each world
+	const struct world_grid *grid[PG_WORLDS_MAX][WORLD_PARTS_MAX];
+};
+
+/// Give a worker its parts, if there are worlds; after its shard is made. With the last worker all get what looks at all parts.
+int worlds_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+
+/// Also after a failure half-way.
+void worlds_free(struct worker *w);
+
+/// Of a worker that can send.
+void worlds_add_task(struct worker *w);
+
+#endif
