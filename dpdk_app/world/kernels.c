@@ -36,11 +36,6 @@ struct places {
 	signed_lanes x, y, z, vx, vy, vz;
 };
 
-/// Bits from the lowest up, of LANES entities.
-struct fields {
-	lanes bits, length;
-};
-
 static const uint8_t velocity_widths[4] = WORLD_WIDTHS_VELOCITY;
 static const uint8_t position_widths[4] = WORLD_WIDTHS_POSITION;
 
@@ -54,19 +49,37 @@ ALWAYS_INLINE signed_lanes load(const int32_t *from)
 	return loaded;
 }
 
-ALWAYS_INLINE signed_lanes load_short(const int16_t *from)
+/// As __builtin_convertvector(), which GCC 12 does in halves.
+ALWAYS_INLINE signed_lanes widen_short(const int16_t *from)
 {
+#if VECTOR_BYTES == 64
+	return (signed_lanes)_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from));
+#elif VECTOR_BYTES == 32
+	return (signed_lanes)_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
+#else
 	short_lanes loaded;
 
 	memcpy(&loaded, from, sizeof(loaded));
 	return __builtin_convertvector(loaded, signed_lanes);
+#endif
+}
+
+ALWAYS_INLINE long_lanes widen(half_lanes half)
+{
+#if VECTOR_BYTES == 64
+	return (long_lanes)_mm512_cvtepu32_epi64((__m256i)half);
+#elif VECTOR_BYTES == 32
+	return (long_lanes)_mm256_cvtepu32_epi64((__m128i)half);
+#else
+	return __builtin_convertvector(half, long_lanes);
+#endif
 }
 
 ALWAYS_INLINE struct places load_places(const struct world_frame *frame, uint32_t rank)
 {
-	return (struct places){load(frame->x + rank),        load(frame->y + rank),
-			       load(frame->z + rank),        load_short(frame->vx + rank),
-			       load_short(frame->vy + rank), load_short(frame->vz + rank)};
+	return (struct places){load(frame->x + rank),         load(frame->y + rank),
+			       load(frame->z + rank),         widen_short(frame->vx + rank),
+			       widen_short(frame->vy + rank), widen_short(frame->vz + rank)};
 }
 
 /// Of a frame from before the last re-rank. Who was not there yet is nowhere.
@@ -108,6 +121,56 @@ ALWAYS_INLINE lanes unexpected(signed_lanes now, signed_lanes base, signed_lanes
 	return zigzag((signed_lanes)((lanes)now - (lanes)base - (lanes)moved));
 }
 
+/// Of the six values of LANES entities.
+struct shapes {
+	lanes shape;
+	lanes velocity_width, position_width; // of x and y
+	lanes velocity_length, length;        // of all three, and of all six
+	lanes too_wide;                       // all bits: of those whom no shape has room for
+};
+
+#if VECTOR_BYTES == 64
+/// Of each group, by the zeros before its values: its class, where that is in a shape; bits of all its values, from bit 8; is it
+/// too wide, at bit 16; bits of each value, from bit 24. No value is zeros before none, so that 32 zeros are found at 0.
+static uint32_t groups[4][32] CACHE_ALIGNED;
+
+static __attribute__((constructor)) void make_groups(void)
+{
+	for (unsigned group = 0; group < 4; group++) {
+		const uint8_t *widths = group < 2 ? velocity_widths : position_widths;
+
+		for (unsigned zeros = 0; zeros < 32; zeros++) {
+			const unsigned class = world_class_of(zeros == 0 ? 0 : UINT32_MAX >> zeros, widths);
+			const uint32_t width = class < 4 ? widths[class] : 0;
+
+			groups[group][zeros] = (class & 3) << 2 * group | (group % 2 == 0 ? 2 * width : width) << 8 |
+					       (class >> 2) << 16 | width << 24;
+		}
+	}
+}
+
+ALWAYS_INLINE lanes group_of(lanes zigzags, const uint32_t group[32])
+{
+	return (lanes)_mm512_permutex2var_epi32(_mm512_load_si512(group), _mm512_lzcnt_epi32((__m512i)zigzags),
+						_mm512_load_si512(group + 16));
+}
+
+ALWAYS_INLINE struct shapes shapes_of(lanes v, lanes v_up, lanes p, lanes p_up)
+{
+	const lanes velocity = group_of(v, groups[0]), velocity_up = group_of(v_up, groups[1]);
+	const lanes position = group_of(p, groups[2]), position_up = group_of(p_up, groups[3]);
+	const lanes velocities = velocity + velocity_up, all = velocities + position + position_up;
+
+	return (struct shapes){
+		.shape = all & 0xff,
+		.velocity_width = velocity >> 24,
+		.position_width = position >> 24,
+		.velocity_length = velocities >> 8 & 0xff,
+		.length = all >> 8 & 0xff,
+		.too_wide = (lanes)((all & 0xff0000) != 0),
+	};
+}
+#else
 /// Of values in one group.
 struct classes {
 	lanes class, width, too_wide;
@@ -126,11 +189,28 @@ ALWAYS_INLINE struct classes classes_of(lanes zigzags, const uint8_t widths[4])
 	};
 }
 
-/// Three values, the third in a group of its own.
-ALWAYS_INLINE struct fields joined(lanes x, lanes y, lanes z, lanes width, lanes width_of_z)
+ALWAYS_INLINE struct shapes shapes_of(lanes v, lanes v_up, lanes p, lanes p_up)
+{
+	const struct classes velocity = classes_of(v, velocity_widths), velocity_up = classes_of(v_up, velocity_widths);
+	const struct classes position = classes_of(p, position_widths), position_up = classes_of(p_up, position_widths);
+	const lanes velocities = velocity.width + velocity.width + velocity_up.width;
+
+	return (struct shapes){
+		.shape = velocity.class | velocity_up.class << 2 | position.class << 4 | position_up.class << 6,
+		.velocity_width = velocity.width,
+		.position_width = position.width,
+		.velocity_length = velocities,
+		.length = velocities + position.width + position.width + position_up.width,
+		.too_wide = velocity.too_wide | velocity_up.too_wide | position.too_wide | position_up.too_wide,
+	};
+}
+#endif
+
+/// Three values, the first two as wide as each other.
+ALWAYS_INLINE lanes joined(lanes x, lanes y, lanes z, lanes width)
 {
 	static_assert(3 * 10 <= 32, "three values of a class fit a lane");
-	return (struct fields){x | y << width | z << (width + width), width + width + width_of_z};
+	return x | y << width | z << (width + width);
 }
 
 /// Shapes to their codes.
@@ -166,7 +246,7 @@ ALWAYS_INLINE long_lanes low_half(lanes all)
 	half_lanes half;
 
 	memcpy(&half, &all, sizeof(half));
-	return __builtin_convertvector(half, long_lanes);
+	return widen(half);
 }
 
 ALWAYS_INLINE long_lanes high_half(lanes all)
@@ -174,14 +254,14 @@ ALWAYS_INLINE long_lanes high_half(lanes all)
 	half_lanes half;
 
 	memcpy(&half, (const char *)&all + sizeof(half), sizeof(half));
-	return __builtin_convertvector(half, long_lanes);
+	return widen(half);
 }
 
-ALWAYS_INLINE void store(uint64_t *to, long_lanes head, long_lanes head_length, long_lanes velocity,
-			 long_lanes velocity_length, long_lanes position, long_lanes length)
+ALWAYS_INLINE void store(uint64_t *to, long_lanes head, long_lanes velocity_at, long_lanes velocity,
+			 long_lanes position_at, long_lanes position, long_lanes length)
 {
 	const long_lanes records =
-		head | (velocity | position << velocity_length) << head_length | length << WORLD_RECORD_BITS;
+		head | velocity << velocity_at | position << (position_at & 63) | length << WORLD_RECORD_BITS;
 
 	memcpy(to, &records, sizeof(records));
 }
@@ -193,23 +273,19 @@ ALWAYS_INLINE void tell(const struct places *now, const struct places *base, uin
 	const lanes x = unexpected(now->x, base->x, now->vx + base->vx, age);
 	const lanes y = unexpected(now->y, base->y, now->vy + base->vy, age);
 	const lanes z = unexpected(now->z, base->z, now->vz + base->vz, age);
-	const struct classes v = classes_of(vx | vy, velocity_widths), v_up = classes_of(vz, velocity_widths);
-	const struct classes p = classes_of(x | y, position_widths), p_up = classes_of(z, position_widths);
-	const struct fields velocity = joined(vx, vy, vz, v.width, v_up.width);
-	const struct fields position = joined(x, y, z, p.width, p_up.width);
-	const lanes shapes = v.class | v_up.class << 2 | p.class << 4 | p_up.class << 6;
-	const lanes changed = (lanes)(shapes != 0), codes = codes_of(shapes);
-	const lanes code_length = codes >> WORLD_SHAPE_BITS, head_length = code_length + 1;
-	const lanes length = head_length + velocity.length + position.length;
-	const lanes told = ~(v.too_wide | v_up.too_wide | p.too_wide | p_up.too_wide | none) &
-			   (lanes)(length <= WORLD_RECORD_BITS);
+	const struct shapes shapes = shapes_of(vx | vy, vz, x | y, z);
+	const lanes velocity = joined(vx, vy, vz, shapes.velocity_width),
+		    position = joined(x, y, z, shapes.position_width);
+	const lanes changed = (lanes)(shapes.shape != 0), codes = codes_of(shapes.shape);
+	const lanes head_length = (codes >> WORLD_SHAPE_BITS) + 1, length = head_length + shapes.length;
+	const lanes told = ~(shapes.too_wide | none) & (lanes)(length <= WORLD_RECORD_BITS);
 	const lanes head = (((codes & WORLD_CODE_MASK) << 1) | 1) & changed & told;
-	const lanes lengths = length & told;
-	const lanes velocity_bits = velocity.bits & told, position_bits = position.bits & told;
+	const lanes lengths = length & told, velocity_bits = velocity & told, position_bits = position & told;
+	const lanes position_at = head_length + shapes.velocity_length;
 
-	store(to, low_half(head), low_half(head_length), low_half(velocity_bits), low_half(velocity.length),
+	store(to, low_half(head), low_half(head_length), low_half(velocity_bits), low_half(position_at),
 	      low_half(position_bits), low_half(lengths));
-	store(to + HALF, high_half(head), high_half(head_length), high_half(velocity_bits), high_half(velocity.length),
+	store(to + HALF, high_half(head), high_half(head_length), high_half(velocity_bits), high_half(position_at),
 	      high_half(position_bits), high_half(lengths));
 }
 
