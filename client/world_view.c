@@ -151,6 +151,7 @@ static void take_full(struct world_view *view, unsigned index, const struct worl
 		if (!empty_slot(view, index, tick))
 			return;
 		slot->occupied = true;
+		slot->came = tick;
 		view->news.entered |= 1U << index;
 	}
 	slot->who = (struct world_entity){told->number, told->identity, told->sort};
@@ -177,7 +178,7 @@ static void take_game(struct world_view *view, unsigned index, uint32_t tick)
 
 	if (!game->told)
 		return;
-	if (!slot->occupied) {
+	if (!slot->occupied || is_before(tick, slot->came)) {
 		view->counts.stateless++;
 		return;
 	}

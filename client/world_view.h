@@ -33,6 +33,7 @@ struct world_history {
 struct world_slot {
 	bool told_any, occupied, game_any;
 	uint32_t told;      // newest tick that told of it
+	uint32_t came;      // the tick that told first of who is in it
 	uint32_t game_tick; // of `game`
 	struct world_entity who;
 	struct world_slot_game game;
@@ -70,7 +71,7 @@ struct world_counts {
 	uint64_t undecodable; // records whose baseline is not known
 	uint64_t impossible;  // records that lead where nobody can be
 	uint64_t late;        // who came or went, older than what is known of the slot
-	uint64_t stateless;   // a game's states of nobody that is known
+	uint64_t stateless;   // a game's states of nobody that is known, or of who was in the slot before
 };
 
 /// How the game wants to see.

@@ -147,6 +147,17 @@ def test_the_games_state_is_told_once_for_each_version() -> None:
     assert isinstance(again, EntityState)
 
 
+def test_a_late_state_of_the_games_is_not_of_who_has_the_slot_now() -> None:
+    player = Player()
+    player.take(state(1, full(0, 7)))
+    player.take(state(5, full(0, 8)))
+    assert player.take(state(3, Games(0, 1, b"of 7"))) == []
+    assert player.view.counts.stateless == 1
+    (changed,) = player.take(state(5, Games(0, 1, b"of 8")))
+    assert isinstance(changed, EntityState)
+    assert changed.data == b"of 8"
+
+
 # ---------------------------------------------------------------- epochs
 
 

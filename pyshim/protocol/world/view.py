@@ -89,13 +89,14 @@ class ViewCounts:
     undecodable: int = 0  # records whose baseline is not known
     impossible: int = 0  # records that lead where nobody can be
     late: int = 0  # who came or went, older than what is known of the slot
-    stateless: int = 0  # a game's states of nobody that is known
+    stateless: int = 0  # a game's states of nobody that is known, or of who was in the slot before
 
 
 @dataclass(slots=True)
 class _Slot:
     told: int | None = None  # newest frame that told of it
     entity: Entity | None = None
+    came: int = 0  # the frame that told first of the entity
     history: History = field(default_factory=History)
     games: tuple[int, int] | None = None  # frame and version of the game's state
 
@@ -213,12 +214,12 @@ class WorldView:
             events.append(Left(slot.entity))
         if entity is not None:
             events.append(Entered(entity))
-        self._slots[number] = _Slot(tick, entity)
+        self._slots[number] = _Slot(tick, entity, tick)
         return True
 
     def _take_games(self, games: Games, tick: int, events: list[ViewEvent]) -> None:
         slot = self._slots[games.slot]
-        if slot.entity is None:
+        if slot.entity is None or tick < slot.came:
             self.counts.stateless += 1
             return
         if slot.games is not None and tick < slot.games[0]:
