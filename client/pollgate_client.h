@@ -83,7 +83,7 @@ struct pgc_options {
 
 	/** Who is near, where the gateway has a world. Off, what it tells of that is forgotten, and no memory is spent on it. */
 	bool world;
-	uint32_t world_delay_ms;       /* they are shown so long ago; 0: three times the distance of what comes */
+	uint32_t world_delay_ms; /* they are shown so long ago; 0: three times the distance of what comes, or more */
 	uint32_t world_extrapolate_ms; /* so long somebody goes on of whom nothing comes */
 	uint32_t world_glimpses;       /* so many of those further away are kept */
 

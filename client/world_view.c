@@ -9,7 +9,16 @@
 #define CLOCK_RISE (1.0 / 256) // of the way to a later arrival: so fast may a path become slower
 #define INTERVAL_GAIN (1.0 / 16)
 #define INTERVAL_MAX 32.0 // ticks
-#define DELAY_INTERVALS 3.0
+#define OWN_GAIN (1.0 / 8)
+#define FRAMES_BEHIND 3.0 // of the distance of frames: what is lost or late is mostly there by then
+#define OWN_BEHIND 1.5    // of the distance of those that tell of somebody
+
+static double gap(uint32_t tick, uint32_t before)
+{
+	const double ticks = (double)(tick - before);
+
+	return ticks < INTERVAL_MAX ? ticks : INTERVAL_MAX;
+}
 
 static bool is_before(uint32_t tick, uint32_t other)
 {
@@ -119,6 +128,13 @@ static void keep_spot(struct world_history *history, uint32_t tick, const struct
 {
 	const uint32_t at = tick % WORLD_KEPT_TICKS;
 
+	if (history->there == 0) {
+		history->interval = 1;
+		history->newest = tick;
+	} else if (is_before(history->newest, tick)) {
+		history->interval += (gap(tick, history->newest) - history->interval) * OWN_GAIN;
+		history->newest = tick;
+	}
 	if (history->there >> at & 1 && is_before(tick, history->tick[at]))
 		return;
 	history->there |= 1ULL << at;
@@ -261,11 +277,8 @@ static void frame_came(struct world_view *view, uint32_t tick, uint64_t now_ns)
 		clock->origin_ns = origin;
 	else
 		clock->origin_ns += (origin - clock->origin_ns) * CLOCK_RISE;
-	if (clock->any) {
-		const double gap = (double)(tick - clock->newest);
-
-		clock->interval += ((gap < INTERVAL_MAX ? gap : INTERVAL_MAX) - clock->interval) * INTERVAL_GAIN;
-	}
+	if (clock->any)
+		clock->interval += (gap(tick, clock->newest) - clock->interval) * INTERVAL_GAIN;
 	clock->any = true;
 	clock->newest = tick;
 }
@@ -331,12 +344,14 @@ bool world_view_has_slot(const struct world_view *view, uint32_t number)
 }
 
 /// The frame to show: some behind the newest, so that mostly two are known around it.
-static double shown_ticks(const struct world_view *view, uint64_t at_ns)
+static double shown_ticks(const struct world_view *view, const struct world_history *history, uint64_t at_ns)
 {
-	const uint64_t delay = view->rules.delay_ns;
+	const double frames = FRAMES_BEHIND * view->clock.interval, own = OWN_BEHIND * history->interval;
+	const double behind = view->rules.delay_ns != 0 ? (double)view->rules.delay_ns * view->world.tick_hz / NS :
+			      frames > own              ? frames :
+							  own;
 
-	return ticks_at(view, at_ns) -
-	       (delay != 0 ? (double)delay * view->world.tick_hz / NS : DELAY_INTERVALS * view->clock.interval);
+	return ticks_at(view, at_ns) - behind;
 }
 
 /// @param shown  ticks since `begin`
@@ -380,7 +395,7 @@ static struct world_seen seen_between(const struct world_spot *before, const str
 struct world_seen world_view_seen(const struct world_view *view, unsigned slot, uint64_t at_ns)
 {
 	const struct world_history *history = &view->slot[slot].history;
-	const double shown = shown_ticks(view, at_ns);
+	const double shown = shown_ticks(view, history, at_ns);
 	const double most = (double)view->rules.extrapolate_ns * view->world.tick_hz / NS;
 	unsigned before, after;
 

@@ -26,6 +26,8 @@ struct world_entity {
 /// Places in the frames whose tick is written beside them, by tick modulo WORLD_KEPT_TICKS.
 struct world_history {
 	uint64_t there; // bit n: place n
+	uint32_t newest;
+	double interval; // ticks between frames that tell of it: who is far is told of seldom
 	uint32_t tick[WORLD_KEPT_TICKS];
 	struct world_spot spot[WORLD_KEPT_TICKS];
 };
@@ -76,7 +78,7 @@ struct world_counts {
 
 /// How the game wants to see.
 struct world_view_rules {
-	uint64_t delay_ns;       // behind the newest frame; 0: three times the frames' distance
+	uint64_t delay_ns;       // behind the newest frame; 0: as often as frames come
 	uint64_t extrapolate_ns; // so long somebody goes on of whom nothing comes
 	uint32_t glimpses;       // so many are kept
 };

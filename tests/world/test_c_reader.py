@@ -95,12 +95,13 @@ def test_both_tables_have_the_same_in_sight(reader: Reader, seed: int) -> None:
 
 def same_places(ours: WorldView, theirs: CView, newest: int, at_s: float) -> None:
     assert ours.world is not None
-    tick, most = ours._shown_tick(at_s), 0.25 * ours.world.tick_hz
+    most = 0.25 * ours.world.tick_hz
     for entity in ours.entities():
-        history = ours._slots[entity.slot].history
+        slot = ours._slots[entity.slot]
+        history = slot.history
         for one in range(newest - 63, newest + 1):
             assert theirs.place(entity.slot, one) == history.get(one)
-        shown = history.at(tick, most)
+        shown = history.at(ours._shown_tick(slot, at_s), most)
         position, beyond = theirs.seen(entity.slot, at_s)
         assert position == pytest.approx(shown.position, abs=0.1)  # who jumps does so in a tick
         assert beyond == pytest.approx(shown.beyond_ticks, abs=1e-3)

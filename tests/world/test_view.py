@@ -310,6 +310,22 @@ def test_the_delay_is_three_times_the_distance_of_frames() -> None:
     assert seen.position[0] - WORLD.low_mm[0] / 1000 == pytest.approx((1000 + 1197 - 9) * 0.01, abs=1e-4)
 
 
+def test_who_is_told_of_seldom_is_shown_further_behind_and_still_between_two_frames() -> None:
+    player = Player()
+    for tick in range(0, 600):
+        said = [full(0, 7, Place((1000 + tick, 0, 0), (8, 0, 0)))]
+        if tick % 8 == 0:
+            said.append(full(1, 8, Place((5000 + tick, 0, 0), (0, 0, 0))))
+        player.take(state(tick, *said), now_s=tick / 60)
+        if tick > 300:
+            often, seldom = player.view.in_sight(tick / 60)
+            assert often.beyond_s == seldom.beyond_s == 0.0
+            assert often.position[0] - WORLD.low_mm[0] / 1000 == pytest.approx((1000 + tick - 3) * 0.01)
+            assert seldom.position[0] - WORLD.low_mm[0] / 1000 == pytest.approx(
+                (5000 + tick - 12) * 0.01, abs=0.01
+            )
+
+
 def test_datagrams_that_wait_on_their_way_do_not_hold_the_clock_back() -> None:
     player = Player(ViewSettings(delay_s=0.0))
     for tick in range(0, 600):

@@ -13,22 +13,29 @@ KEPT_TICKS: Final = 64  # a state that comes late by some ticks may be a baselin
 _RISE: Final = 1 / 256  # of the way to a later arrival, for each body: so fast may a path become slower
 _INTERVAL_GAIN: Final = 1 / 16
 _INTERVAL_MAX_TICKS: Final = 32.0
+_OWN_GAIN: Final = 1 / 8
 
 
 class History:
     """The places of one entity by frame, of the last KEPT_TICKS."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("_newest", "_places", "interval_ticks")
 
     def __init__(self) -> None:
         """Nothing is known."""
         self._places: list[tuple[int, Place] | None] = [None] * KEPT_TICKS
+        self._newest: int | None = None
+        self.interval_ticks = 1.0  # between frames that tell of it: who is far is told of seldom
 
     def put(self, tick: int, place: Place) -> None:
         """Keep a place, unless there is a newer one where it would stand."""
         there = self._places[tick % KEPT_TICKS]
         if there is None or there[0] <= tick:
             self._places[tick % KEPT_TICKS] = (tick, place)
+        if self._newest is None or tick > self._newest:
+            if self._newest is not None:
+                self.interval_ticks += (_gap(tick, self._newest) - self.interval_ticks) * _OWN_GAIN
+            self._newest = tick
 
     def get(self, tick: int) -> Place | None:
         """The place in exactly this frame."""
@@ -61,6 +68,10 @@ class Shown:
     position: tuple[float, float, float]  # quanta
     place: Place  # of the frame before
     beyond_ticks: float  # from the nearest frame that is known; 0.0: it is between two
+
+
+def _gap(tick: int, before: int) -> float:
+    return min(float(tick - before), _INTERVAL_MAX_TICKS)
 
 
 def _floats(place: Place) -> tuple[float, float, float]:
@@ -100,8 +111,7 @@ class TickClock:
         else:
             self._origin_s += (origin_s - self._origin_s) * _RISE
         if self._newest is not None:
-            gap = min(float(tick - self._newest), _INTERVAL_MAX_TICKS)
-            self.interval_ticks += (gap - self.interval_ticks) * _INTERVAL_GAIN
+            self.interval_ticks += (_gap(tick, self._newest) - self.interval_ticks) * _INTERVAL_GAIN
         self._newest = tick
 
     def at(self, now_s: float) -> float:

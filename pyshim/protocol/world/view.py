@@ -13,6 +13,8 @@ from pyshim.protocol.world.shapes import POSITION_BITS, SLOTS_MAX
 from pyshim.protocol.world.state import Empty, Full, Games, Older, Sort, Strip, WorldState
 
 _TICK_BITS: Final = 16
+_FRAMES_BEHIND: Final = 3.0  # of the distance of frames: what is lost or late is mostly there by then
+_OWN_BEHIND: Final = 1.5  # of the distance of those that tell of somebody
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ ViewEvent = Entered | Left | EntityState
 class ViewSettings:
     """How a game wants to see."""
 
-    delay_s: float | None = None  # how long behind the newest frame; None: three times the frames' distance
+    delay_s: float | None = None  # how long behind the newest frame; None: as often as frames come
     extrapolate_s: float = 0.25  # so long somebody goes on of whom nothing comes
     glimpses_max: int = 4096
 
@@ -255,22 +257,24 @@ class WorldView:
         """Who is in sight."""
         return tuple(slot.entity for slot in self._slots if slot.entity is not None)
 
-    def _shown_tick(self, at_s: float) -> float:
+    def _shown_tick(self, slot: _Slot, at_s: float) -> float:
         """The frame to show at a time: some behind the newest, so that mostly two are known around it."""
         delay_s = self._settings.delay_s
-        ticks = 3 * self._clock.interval_ticks if delay_s is None else delay_s * self._clock.tick_hz
-        return self._clock.at(at_s) - ticks
+        if delay_s is None:
+            often = _FRAMES_BEHIND * self._clock.interval_ticks
+            return self._clock.at(at_s) - max(often, _OWN_BEHIND * slot.history.interval_ticks)
+        return self._clock.at(at_s) - delay_s * self._clock.tick_hz
 
     def in_sight(self, at_s: float) -> tuple[Seen, ...]:
         """Who is in sight, and where to show them at a time of the caller's clock."""
         world = self.world
         if world is None:
             return ()
-        tick, most = self._shown_tick(at_s), self._settings.extrapolate_s * world.tick_hz
+        most = self._settings.extrapolate_s * world.tick_hz
         found = []
         for slot in self._slots:
             if slot.entity is not None:
-                shown = slot.history.at(tick, most)
+                shown = slot.history.at(self._shown_tick(slot, at_s), most)
                 position, velocity = world.position_m(shown.position), world.velocity_mps(shown.place)
                 found.append(Seen(slot.entity, position, velocity, shown.beyond_ticks / world.tick_hz))
         return tuple(found)
