@@ -209,9 +209,9 @@ class CSession(CClient):
 class Game(CClient):
     """A client with a socket of this host."""
 
-    def __init__(self, library: Library, ticket: Ticket, *, connect: bool = True) -> None:
+    def __init__(self, library: Library, ticket: Ticket, *, connect: bool = True, **options: int) -> None:
         """Make a client; with `connect` it begins at once."""
-        super().__init__(library, ticket)
+        super().__init__(library, ticket, **options)
         self.ticket = ticket
         if connect:
             self.open()
