@@ -31,6 +31,7 @@ from pyshim.protocol.client.game import Client, Receipt
 from pyshim.protocol.client.outgoing import Priority
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.world.view import Entered, EntityState, GlimpseSeen, Left, Seen, ViewSettings
 
 __all__ = [
     "Attack",
@@ -44,10 +45,14 @@ __all__ = [
     "Denied",
     "Disconnected",
     "Ending",
+    "Entered",
+    "EntityState",
     "Event",
     "Expired",
     "GameMessage",
+    "GlimpseSeen",
     "Inventory",
+    "Left",
     "Lost",
     "Message",
     "NotConnectedError",
@@ -55,9 +60,11 @@ __all__ = [
     "QueueFull",
     "Receipt",
     "Revoked",
+    "Seen",
     "Settings",
     "Skill",
     "Ticket",
     "TimedOut",
     "Undelivered",
+    "ViewSettings",
 ]
