@@ -46,7 +46,7 @@ class Players:
     """C clients that say where they stand, again and again, and listen."""
 
     def __init__(self, library: Library, gate: Gate, first: int, places: list[Place], **options: int) -> None:
-        self.places = {number: place for number, place in enumerate(places, first)}
+        self.places = dict(enumerate(places, first))
         self.games = {
             number: Game(library, Ticket.from_json(issue(gate, number)), **options) for number in self.places
         }
