@@ -37,6 +37,22 @@ static void test_nobody_is_said_in_ten_bytes(UNUSED void **state)
 	close_sight(sight);
 }
 
+static void test_a_second_state_in_a_tick_says_nothing(UNUSED void **state)
+{
+	struct sight *sight = settled(4);
+	uint8_t body[ROOM];
+
+	go_on(sight);
+	look(sight);
+	observer_enter(sight->observer, &sight->parts, 9, world_refer(0, 50));
+	send_state(sight);
+	assert_int_equal(say(sight, body, ROOM).bytes, sizeof(struct world_state));
+	assert_true(client_read(&sight->client, body, sizeof(struct world_state), sight->counter));
+	pass(sight, 20);
+	assert_int_equal(sight->skipped, 0);
+	close_sight(sight);
+}
+
 static void test_all_are_told_against_one_frame(UNUSED void **state)
 {
 	struct sight *sight = settled(32);
@@ -276,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_is_said_in_ten_bytes),
+		cmocka_unit_test(test_a_second_state_in_a_tick_says_nothing),
 		cmocka_unit_test(test_all_are_told_against_one_frame),
 		cmocka_unit_test(test_who_comes_is_told_in_full_once_and_then_against_that),
 		cmocka_unit_test(test_what_is_told_against_a_full_counts_if_that_came_first),

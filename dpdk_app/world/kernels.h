@@ -24,8 +24,8 @@ struct world_told {
 	uint8_t left_out; // slots that should be in it, for which it had no room
 };
 
-/// Write the body of a WORLD_STATE for a datagram that leaves now; strips may follow (struct world_state, `strips`). At most once
-/// a tick, after observer_turn() for it. Of a part that has not published the frame, nothing is said.
+/// Write the body of a WORLD_STATE for a datagram that leaves now; strips may follow (struct world_state, `strips`). After
+/// observer_turn() for its tick; a second one in a tick says nothing. Of a part that has not published the frame, nothing is said.
 /// @param counter  the datagram's
 /// @param room     bytes, BITS_SLACK of which stay free; at least WORLD_STATE_ROOM_MIN
 typedef struct world_told world_state_write(struct observer *observer, const struct world_parts *parts,

@@ -456,6 +456,13 @@ ALWAYS_INLINE void remember(struct observer *observer, const struct saying *sayi
 		observer->full[slot] = 0;
 }
 
+/// This tick's was sent already, and only that one is remembered.
+static COLD uint8_t *put_nothing(const struct observer *observer, struct saying *saying, uint8_t *at)
+{
+	memset(saying->common, 0, sizeof(saying->common));
+	return put(observer, saying, at);
+}
+
 /// What it has of records is written when there are some.
 ALWAYS_INLINE void begin(struct saying *saying, const struct world_parts *parts, uint32_t tick)
 {
@@ -472,6 +479,8 @@ struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct
 	const unsigned bits = 8 * (unsigned)(room - sizeof(struct world_state) - BITS_SLACK);
 
 	begin(&saying, parts, observer->tick);
+	if (unlikely(observer->sent >> observer_at(saying.tick) & 1))
+		return (struct world_told){.bytes = (uint32_t)(put_nothing(observer, &saying, at) - at)};
 	collect(observer, &saying);
 	if (unlikely(saying.bits > bits || __builtin_popcount(saying.full) > OBSERVER_FULLS_MAX))
 		leave_out(observer, &saying, bits);
