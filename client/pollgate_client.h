@@ -361,22 +361,20 @@ struct pgc_sight {
 	uint32_t beyond_ms; /* how far the time is from the nearest that is known of it; 0: it is between two */
 };
 
-/** All who are in sight, at a time between what came: options.world_delay_ms before `at_ns`.
+/** All who are in sight, at a time between what came: options.world_delay_ms before `at_ns`. @return how many
  *  @param at_ns  by the client's clock; 0: now
- *  @param out    PGC_IN_SIGHT_MAX
- *  @return how many */
+ *  @param out    PGC_IN_SIGHT_MAX */
 size_t pgc_in_sight(const pgc_client *client, uint64_t at_ns, struct pgc_sight *out);
 
 /** Somebody who is further away, when he was last told of; on the ground. */
 struct pgc_glimpse {
-	uint32_t number; /* of the world's */
+	uint32_t number;
 	float position[2];
 	uint32_t age_ms;
 };
 
-/** Those further away, in no order.
- *  @param room  of `out`; options.world_glimpses, rounded up to a multiple of 8, is enough for all
- *  @return how many */
+/** Those further away, in no order. @return how many
+ *  @param room  of `out`; options.world_glimpses, rounded up to a multiple of 8, is enough for all */
 size_t pgc_glimpses(const pgc_client *client, uint64_t at_ns, struct pgc_glimpse *out, size_t room);
 
 /* ---------------------------------------------------------------- the own player, before the game has said where it is */
@@ -407,19 +405,18 @@ struct pgc_prediction {
 	struct pgc_input input[PGC_INPUTS_MAX];
 };
 
-void pgc_prediction_init(struct pgc_prediction *prediction, const struct pgc_motion *start, pgc_step *step,
-			 void *context);
+void pgc_prediction_init(struct pgc_prediction *player, const struct pgc_motion *start, pgc_step *step, void *context);
 
 /** The player does something. */
-void pgc_prediction_move(struct pgc_prediction *prediction, const struct pgc_input *input);
+void pgc_prediction_move(struct pgc_prediction *player, const struct pgc_input *input);
 
 /** The game has seen what was done until then, and agrees. */
-void pgc_prediction_seen(struct pgc_prediction *prediction, uint64_t until_ns);
+void pgc_prediction_seen(struct pgc_prediction *player, uint64_t until_ns);
 
 /** The game has put the player elsewhere.
  *  @param seen_until_ns  when the newest input was that it had seen: a round trip ago, unless the game says better
  *  @param moved          out: how far the player is moved by it, so that what is drawn may follow over some frames; or NULL */
-void pgc_prediction_correct(struct pgc_prediction *prediction, const struct pgc_motion *to, uint64_t seen_until_ns,
+void pgc_prediction_correct(struct pgc_prediction *player, const struct pgc_motion *to, uint64_t seen_until_ns,
 			    float moved[3]);
 
 /** Counted since pgc_new(). */
