@@ -10,6 +10,7 @@
 
 #include "replication/numbers.h"
 #include "session/shard.h"
+#include "world/glimpses.h"
 #include "world/grid.h"
 #include "world/interest.h"
 #include "world/kernels.h"
@@ -51,8 +52,10 @@ struct replica {
 	struct world_rules rules;
 	struct world_part *part; // ours
 	struct world_grid *grid; // likewise
+	struct world_sweep *sweep;
+	struct world_glimpses *glimpses;
 	struct world_interest *interest;
-	void *interest_memory;
+	void *interest_memory; // with the glimpses
 	size_t interest_bytes;
 	uint32_t own;                    // which of the parts is ours
 	const struct world_parts *parts; // all workers'

@@ -38,6 +38,42 @@ static COLD bool fill_about(const struct replica *replica, const struct member *
 	return true;
 }
 
+/// For how long those who are shown go unseen.
+static void count_unseen(struct replica *replica, const struct world_strips *strips)
+{
+	struct pg_world_counts *counts = replica->counts;
+	uint64_t *const within[] = {&counts->unseen_1, &counts->unseen_2, &counts->unseen_4, &counts->unseen_8,
+				    &counts->unseen_more};
+	unsigned i = 0;
+
+	while (i < 4 && strips->longest > replica->plan->tick_hz << i)
+		i++;
+	counter_add(within[i], (uint64_t)strips->glimpses * strips->period);
+}
+
+/// Of those who have no slot, to who has none left. What there is no room for is the first to be left out.
+/// @return bytes
+static size_t fill_glimpses(struct replica *replica, const struct observer *observer, struct member *member,
+			    struct world_state *head, uint8_t *at, size_t room)
+{
+	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
+	const uint32_t rank = member_rank(replica, member);
+	const struct world_strips *strips;
+
+	if ((uint32_t)__builtin_popcount(observer->occupied) < replica->plan->neighbours)
+		return 0;
+	strips = world_glimpses_at(replica->glimpses, frame->x[rank], frame->y[rank], replica->tick);
+	if (strips->bytes > room) {
+		counter_add(&replica->counts->glimpses_shed, strips->glimpses);
+		return 0;
+	}
+	memcpy(at, strips->at, strips->bytes);
+	head->strips = strips->strips;
+	counter_add(&replica->counts->glimpses, strips->glimpses);
+	count_unseen(replica, strips);
+	return strips->bytes;
+}
+
 /// The state of the active tick, in the room that the budget leaves it.
 static void fill_state(struct replication *replication, uint32_t slot, struct leaving *leaving)
 {
@@ -51,6 +87,9 @@ static void fill_state(struct replication *replication, uint32_t slot, struct le
 		return;
 	state = replication->kernels->state(&replication->observers[slot], replica->parts, leaving->counter,
 					    leaving->at + sizeof(head), room - sizeof(head));
+	state.bytes += fill_glimpses(replica, &replication->observers[slot], &replication->members[slot],
+				     (struct world_state *)(void *)(leaving->at + sizeof(head)),
+				     leaving->at + sizeof(head) + state.bytes, room - sizeof(head) - state.bytes);
 	head.body_len = (uint16_t)state.bytes;
 	memcpy(leaving_room(leaving, sizeof(head) + state.bytes), &head, sizeof(head));
 	replica->ages |= state.ages;

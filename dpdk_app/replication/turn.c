@@ -153,7 +153,7 @@ static void tidy(struct replica *replica)
 	const uint32_t units = replica->tidied < replica->to_tidy ? UNITS_PER_STEP : 0;
 
 	replica->tidied += units;
-	if (units == 0 || world_grid_sort(replica->grid, units))
+	if (units == 0 || (world_grid_sort(replica->grid, units) && world_sweep_sort(replica->sweep, units)))
 		replica->stage = TICK_OVER;
 }
 
@@ -167,7 +167,7 @@ bool replication_next_receiver(struct replication *replication, uint32_t *slot)
 			return true;
 	}
 	counter_add(&replica->counts->ticks, 1);
-	replica->to_tidy = world_grid_sort_units(replica->grid);
+	replica->to_tidy = world_grid_sort_units(replica->grid) + world_sweep_sort_units(replica->sweep);
 	replica->tidied = 0;
 	next_stage(replica, TICK_TIDY);
 	return false;

@@ -22,6 +22,8 @@
 #define SETTLE_MS 1000
 #define HYSTERESIS (WORLD_HYSTERESIS_ONE * 11 / 10)
 #define EXTRAPOLATE_MS 250
+#define GLIMPSES 12                                          // in a tick, on average at most
+#define GLIMPSE_CELLS_MAX 65536                              // each has room for what its players are told
 #define ANY_SPEED (0.99F * INT16_MAX / WORLD_VELOCITY_PARTS) // quanta per tick, less the margin of the rules
 
 // ---------------------------------------------------------------- what a world is
@@ -106,6 +108,38 @@ static struct world_grid_plan grid_plan(const struct pg_gateway *g, const struct
 	};
 }
 
+/// As great as the radius, so that only the cells around one are in range; or greater, if there were too many.
+static uint8_t glimpse_shift(const struct world_part_plan *part, const struct pg_world_plan *plan)
+{
+	const uint64_t radius = plan->radius_um / plan->quantum_um;
+	uint8_t shift = 9; // a place in a cell is told in 8 bits, and rounded in one more
+
+	while (1ULL << shift < radius ||
+	       (uint64_t)((part->size[0] >> shift) + 1) * (uint64_t)((part->size[1] >> shift) + 1) > GLIMPSE_CELLS_MAX)
+		shift++;
+	return shift;
+}
+
+static struct world_sweep_plan sweep_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
+					  const struct world_part *part)
+{
+	const struct world_part_plan of = part_plan(g, plan);
+
+	return (struct world_sweep_plan){
+		.part = part, .size = {of.size[0], of.size[1]}, .shift = glimpse_shift(&of, plan)};
+}
+
+static struct world_glimpses_plan glimpses_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
+						uint32_t world)
+{
+	return (struct world_glimpses_plan){
+		.parts = &g->worlds.parts[world],
+		.sweep = g->worlds.sweep[world],
+		.radius = (uint32_t)(plan->radius_um / plan->quantum_um),
+		.glimpses = GLIMPSES,
+	};
+}
+
 static struct world_interest_plan interest_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
 						uint32_t world)
 {
@@ -154,6 +188,13 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	memory = carve(from, world_grid_bytes(&grid));
 	if (memory)
 		replica->grid = world_grid_init(memory, &grid);
+
+	const struct world_sweep_plan sweep = sweep_plan(g, plan, memory ? replica->part : &reckoned);
+
+	memory = carve(from, world_sweep_bytes(&sweep));
+	if (memory)
+		replica->sweep = world_sweep_init(memory, &sweep);
+	replica->glimpse_shift = sweep.shift;
 }
 
 static struct replication *carve_all(const struct pg_gateway *g, struct carving *from)
@@ -195,6 +236,7 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->own = w->number;
 	parts->part[w->number] = replica->part;
 	g->worlds.grid[world][w->number] = replica->grid;
+	g->worlds.sweep[world][w->number] = replica->sweep;
 	parts->count = g->plan.worker_count;
 	counter_set(&replica->counts->players, 0); // of the process before this one
 	return PG_OK;
@@ -209,12 +251,17 @@ static int make_interests(const struct pg_gateway *g, struct worker *w, struct p
 		const struct world_interest_plan plan = interest_plan(g, &g->plan.world[world], world);
 		struct replica *replica = &replication->replica[world];
 
-		replica->interest_bytes = world_interest_bytes(&plan);
+		const struct world_glimpses_plan glimpses = glimpses_plan(g, &g->plan.world[world], world);
+		const size_t interest_bytes = world_interest_bytes(&plan);
+
+		replica->interest_bytes = interest_bytes + world_glimpses_bytes(&glimpses);
 		replica->interest_memory = pages_reserve(replica->interest_bytes);
 		if (!replica->interest_memory)
 			return error_set(error, PG_ERROR_MEMORY, "worker %u: no address space for world %s", w->number,
 					 g->plan.world[world].name);
 		replica->interest = world_interest_init(replica->interest_memory, &plan);
+		replica->glimpses =
+			world_glimpses_init((uint8_t *)replica->interest_memory + interest_bytes, &glimpses);
 	}
 	return PG_OK;
 }

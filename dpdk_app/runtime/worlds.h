@@ -7,6 +7,7 @@
 #include "pollgate.h"
 #include "world/grid.h"
 #include "world/part.h"
+#include "world/sweep.h"
 
 struct pg_gateway;
 struct worker;
@@ -16,6 +17,7 @@ struct worlds {
 	uint64_t begins;                         // TSC of tick 0 of all of them
 	struct world_parts parts[PG_WORLDS_MAX]; // of each world
 	const struct world_grid *grid[PG_WORLDS_MAX][WORLD_PARTS_MAX];
+	const struct world_sweep *sweep[PG_WORLDS_MAX][WORLD_PARTS_MAX];
 };
 
 /// Give a worker its parts, if there are worlds; after its shard is made. With the last worker all get what looks at all parts.

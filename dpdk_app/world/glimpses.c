@@ -321,7 +321,9 @@ static void write_cell(struct world_glimpses *glimpses, uint32_t cell, uint32_t 
 	gather_around(glimpses, &from, &gathered);
 	swept->shown += gathered.count;
 	swept->ticks++;
-	if (unlikely(gathered.count > 3 * glimpses->glimpses))
+	strips->period = swept->period;
+	strips->longest = swept->longest;
+	if (unlikely(gathered.count > WORLD_GLIMPSES_MAX || gathered.count > 3 * glimpses->glimpses))
 		lengthen(glimpses, swept, gathered.count, tick);
 	if (unlikely(gathered.count > WORLD_GLIMPSES_MAX)) {
 		glimpses->cut += gathered.count - WORLD_GLIMPSES_MAX;
@@ -360,11 +362,10 @@ const struct world_strips *world_glimpses_at(struct world_glimpses *glimpses, in
 	const uint32_t cell = cell_along(y, glimpses->shift, glimpses->rows) * glimpses->columns +
 			      cell_along(x, glimpses->shift, glimpses->columns);
 	const struct world_strips *strips = &glimpses->strips[cell];
-	const struct world_swept *swept = &glimpses->swept[cell];
 
-	if (strips->tick != tick || swept->period == 0)
+	if (strips->tick != tick || strips->period == 0)
 		write_cell(glimpses, cell, tick);
-	glimpses->stale[bucket_of(swept->longest)] += (uint64_t)strips->glimpses * swept->period;
+	glimpses->stale[bucket_of(strips->longest)] += (uint64_t)strips->glimpses * strips->period;
 	return strips;
 }
 

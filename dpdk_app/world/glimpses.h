@@ -28,6 +28,7 @@
 /// What a cell's observers are told in a tick.
 struct world_strips {
 	uint32_t tick;
+	uint32_t period, longest; // of its sweep: struct world_swept
 	uint16_t bytes;
 	uint8_t strips, glimpses;
 	uint8_t at[WORLD_STRIPS_BYTES]; // as in wire/world.h
@@ -66,7 +67,7 @@ struct world_glimpses_plan {
 	const struct world_parts *parts;
 	const struct world_sweep *const *sweep; // of each part: all of the same cells
 	uint32_t radius;
-	uint32_t glimpses; // WORLD_GLIMPSES_MAX / 3 at most
+	uint32_t glimpses; // 1 to WORLD_GLIMPSES_MAX / 2
 };
 
 size_t world_glimpses_bytes(const struct world_glimpses_plan *plan);

@@ -36,6 +36,14 @@ def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
         yield it
 
 
+@pytest.fixture
+def crowded(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
+    """Where players see one other each."""
+    world = settings(engine, listener={"world": "meadow"}, worlds=[MEADOW | {"neighbours": 1}])
+    with founded(wire, world, tmp_path) as it:
+        yield it
+
+
 def seen(client: Client) -> dict[int, tuple[float, float, float]]:
     """Where the players are whom a player sees, by their ids."""
     return {one.entity.identity: one.position for one in client.in_sight()}
@@ -137,3 +145,21 @@ def test_who_goes_on_from_another_address_sees_on(deployment: Deployment) -> Non
 
     deployment.play(game)
     assert deployment.total("world_told_entities_total", how="full") < 20
+
+
+def test_whom_there_is_no_slot_for_is_glimpsed(crowded: Deployment) -> None:
+    tickets = [crowded.issue(7), crowded.issue(8), crowded.issue(9)]
+    places = ((0, 0, 1), (10, 0, 1), (-30, 20, 1))
+
+    async def game() -> None:
+        async with playing(*tickets) as players, standing(*zip(players, places, strict=True)):
+            alice = players[0]
+
+            def glimpsed(place: tuple[float, float, float]) -> bool:
+                return any(math.dist(one.position, place[:2]) < 0.5 for one in alice.glimpses())
+
+            await until(lambda: seen(alice).keys() == {8} and glimpsed(places[2]))
+
+    crowded.play(game)
+    assert crowded.total("world_glimpses_total", world="meadow") > 3
+    assert crowded.total("world_unseen_pair_ticks_total", world="meadow", within="1s") > 3
