@@ -76,6 +76,13 @@ def world(turns: int) -> dict[str, Count]:
         "shed": 0,
         "looks": turns,
         "looks_capped": 0,
+        "glimpses": 0,
+        "glimpses_shed": 0,
+        "unseen_1": 0,
+        "unseen_2": 0,
+        "unseen_4": 0,
+        "unseen_8": 0,
+        "unseen_more": 0,
     }
 
 
