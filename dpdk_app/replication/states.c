@@ -60,7 +60,7 @@ static size_t fill_glimpses(struct replica *replica, const struct observer *obse
 	const uint32_t rank = member_rank(replica, member);
 	const struct world_strips *strips;
 
-	if ((uint32_t)__builtin_popcount(observer->occupied) < replica->plan->neighbours)
+	if (replica->glimpse_shift == 0 || (uint32_t)__builtin_popcount(observer->occupied) < replica->plan->neighbours)
 		return 0;
 	strips = world_glimpses_at(replica->glimpses, frame->x[rank], frame->y[rank], replica->tick);
 	if (strips->bytes > room) {

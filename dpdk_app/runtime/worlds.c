@@ -22,7 +22,6 @@
 #define SETTLE_MS 1000
 #define HYSTERESIS (WORLD_HYSTERESIS_ONE * 11 / 10)
 #define EXTRAPOLATE_MS 250
-#define GLIMPSES 12                                          // in a tick, on average at most
 #define GLIMPSE_CELLS_MAX 65536                              // each has room for what its players are told
 #define ANY_SPEED (0.99F * INT16_MAX / WORLD_VELOCITY_PARTS) // quanta per tick, less the margin of the rules
 
@@ -136,7 +135,7 @@ static struct world_glimpses_plan glimpses_plan(const struct pg_gateway *g, cons
 		.parts = &g->worlds.parts[world],
 		.sweep = g->worlds.sweep[world],
 		.radius = (uint32_t)(plan->radius_um / plan->quantum_um),
-		.glimpses = GLIMPSES,
+		.glimpses = plan->glimpses,
 	};
 }
 
@@ -194,7 +193,7 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	memory = carve(from, world_sweep_bytes(&sweep));
 	if (memory)
 		replica->sweep = world_sweep_init(memory, &sweep);
-	replica->glimpse_shift = sweep.shift;
+	replica->glimpse_shift = plan->glimpses != 0 ? sweep.shift : 0;
 }
 
 static struct replication *carve_all(const struct pg_gateway *g, struct carving *from)

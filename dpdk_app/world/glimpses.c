@@ -10,7 +10,7 @@
 #include "world/lay_out.h"
 
 #define GATHERED_MAX \
-	192 // of a tick: those that there is room for, and some more, which say how much longer a sweep has to be
+	256 // of a tick: those that there is room for, and some more, which say how much longer a sweep has to be
 #define PLACE_BITS 8
 
 /// Somebody who has their turn.

@@ -19,7 +19,7 @@
 #include "world/part.h"
 #include "world/sweep.h"
 
-#define WORLD_GLIMPSES_MAX 64 // in the strips of a cell
+#define WORLD_GLIMPSES_MAX 128 // in the strips of a cell
 #define WORLD_STRIPS_BYTES \
 	(WORLD_GLIMPSES_MAX * 10 + 8) // of a cell: each in a strip of its own, and what is written beyond the end
 #define WORLD_RINGS_MAX 3             // of cells around a cell
