@@ -45,6 +45,12 @@ enum tick_stage {
 	TICK_TIDY,
 };
 
+enum reranking {
+	RERANKING_NOT,
+	RERANKING_SORTS,
+	RERANKING_READY, // the next frame is in new ranks
+};
+
 /// A worker's share of one world.
 struct replica {
 	// set before the worker starts
@@ -76,6 +82,7 @@ struct replica {
 	uint32_t
 		ages; // of baselines that states of the last tick were against, as bits: tables of records are made for them
 	uint32_t to_tidy, tidied; // units of the grid's sort in this tick
+	enum reranking reranking;
 } CACHE_ALIGNED;
 
 struct replication {

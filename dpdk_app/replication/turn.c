@@ -9,6 +9,9 @@
 #define PLAYERS_PER_STEP 64
 #define UNITS_PER_STEP 2048
 #define WAIT_SHARE 8 // of a tick, for parts of other workers
+#define RERANK_S 4
+#define RERANK_HEARD_TICKS \
+	8 // in which every member hears of a re-rank, though it says nothing; fewer than from one to the next
 
 /// Ages of baselines that there can be.
 #define WORLD_AGES_TOLD (((1U << (WORLD_AGES - 1)) - 1) & ~1U)
@@ -44,14 +47,21 @@ uint64_t turn_due(const struct replication *replication)
 
 // ---------------------------------------------------------------- a tick
 
+/// A frame and its grid are finished, however late: all else of a tick is for the players that it is late for.
+static bool can_be_cut_short(const struct replica *replica)
+{
+	return replica->stage != TICK_OVER && replica->stage != TICK_PUBLISH && replica->stage != TICK_GRID;
+}
+
 /// Who was not told before the next tick came.
 static COLD void overrun(struct replica *replica)
 {
+	const uint32_t from = replica->stage == TICK_SEND ? replica->at : 0;
 	uint32_t untold = 0;
 
 	if (replica->stage == TICK_TIDY) // all were told; the order of cells is made in the next ticks
 		return;
-	for (uint32_t rank = replica->at; rank < replica->part->count; rank++)
+	for (uint32_t rank = from; rank < replica->part->count; rank++)
 		untold += replica_slot(replica, rank) != REPLICATION_NOBODY;
 	counter_add(&replica->counts->overruns, 1);
 	counter_add(&replica->counts->shed, untold);
@@ -64,7 +74,9 @@ static void begin(struct replica *replica, uint64_t now)
 	replica->due = tick_begins(replica, replica->tick + 1);
 	replica->at = 0;
 	world_records_begin(replica->part, replica->tick);
-	world_part_begin(replica->part, replica->tick, false);
+	world_part_begin(replica->part, replica->tick, replica->reranking == RERANKING_READY);
+	if (replica->reranking == RERANKING_READY)
+		replica->reranking = RERANKING_NOT;
 	replica->stage = TICK_PUBLISH;
 }
 
@@ -136,6 +148,8 @@ static void look(struct replication *replication, struct replica *replica)
 
 		if (slot == REPLICATION_NOBODY)
 			continue;
+		if (unlikely(replica->tick - replica->part->reranked < RERANK_HEARD_TICKS))
+			(void)member_rank(replica, &replication->members[slot]);
 		observer_turn(&replication->observers[slot], replica->parts, replica->tick);
 		if (world_has_turn(rank, replica->tick))
 			look_around(replication, replica, slot, rank);
@@ -147,9 +161,23 @@ static void look(struct replication *replication, struct replica *replica)
 	replica->ages = 0; // what states of this tick ask for
 }
 
-/// What need not be done before the datagrams leave: the next order of cells, and now and then of ranks.
+/// Now and then everybody gets another rank: who is near is near in memory again, and the ranks of those who left are free.
+static void tidy_ranks(struct replica *replica)
+{
+	struct world_part *part = replica->part;
+
+	if (replica->reranking == RERANKING_NOT &&
+	    replica->tick - part->reranked >= RERANK_S * replica->plan->tick_hz && world_rerank_begin(part))
+		replica->reranking = RERANKING_SORTS;
+	if (replica->reranking == RERANKING_SORTS && world_rerank_step(part, UNITS_PER_STEP))
+		replica->reranking = RERANKING_READY;
+}
+
+/// What need not be done before the datagrams leave: the next order of cells, and of ranks.
 static void tidy(struct replica *replica)
 {
+	tidy_ranks(replica);
+
 	const uint32_t units = replica->tidied < replica->to_tidy ? UNITS_PER_STEP : 0;
 
 	replica->tidied += units;
@@ -179,7 +207,7 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 
 	if (!replica)
 		return TURN_NOTHING;
-	if (replica->due <= now && replica->stage != TICK_OVER)
+	if (replica->due <= now && can_be_cut_short(replica))
 		overrun(replica);
 	switch (replica->stage) {
 	case TICK_OVER:

@@ -17,6 +17,9 @@
 /// Ticks are counted from before the first: what is younger than a baseline can be is not before 0.
 #define TICKS_BEFORE 1024
 
+/// Ranks of those who left since the last re-rank, beside a quarter of the sessions.
+#define HOLES_MIN 256
+
 #define MICROMETRES 1e-6
 #define JITTER_MS 250
 #define SETTLE_MS 1000
@@ -70,7 +73,7 @@ static uint32_t late_max(const struct pg_world_plan *plan)
 static struct world_part_plan part_plan(const struct pg_gateway *g, const struct pg_world_plan *plan)
 {
 	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
-	const uint32_t wanted = g->plan.issued_capacity + g->plan.issued_capacity / 4 + 1024; // holes among them
+	const uint32_t wanted = g->plan.issued_capacity + g->plan.issued_capacity / 4 + HOLES_MIN;
 	struct world_part_plan part = {
 		.capacity = (wanted < numbers ? wanted : numbers) & ~63U,
 		.frames = frames_of(plan),

@@ -31,7 +31,7 @@ MEADOW: dict[str, Any] = {
 
 @pytest.fixture
 def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
-    world = settings(engine, listener={"world": "meadow"}, worlds=[MEADOW])
+    world = settings(engine, listener={"world": "meadow"}, worlds=[MEADOW], sessions={"capacity": 64})
     with founded(wire, world, tmp_path) as it:
         yield it
 
@@ -163,3 +163,24 @@ def test_whom_there_is_no_slot_for_is_glimpsed(crowded: Deployment) -> None:
     crowded.play(game)
     assert crowded.total("world_glimpses_total", world="meadow") > 3
     assert crowded.total("world_unseen_pair_ticks_total", world="meadow", within="1s") > 3
+
+
+def test_ranks_of_those_who_left_are_free_again(deployment: Deployment, engine: str) -> None:
+    """More players come and go than a part has ranks for; who stays sees the last of them."""
+    if engine != "epoll":
+        pytest.skip("it is the same code with each engine, and takes a while")
+    crowd, rounds = 40, 10  # with 64 sessions there are 320 ranks
+    tickets = [deployment.issue(player) for player in range(7, 7 + crowd)]
+
+    async def game() -> None:
+        async with playing(tickets[0]) as (alice,), standing((alice, (0, 0, 1))):
+            for _ in range(rounds):
+                async with playing(*tickets[1:]) as players:
+                    for player in players:
+                        player.move((30, 0, 2))
+                    await asyncio.sleep(0.3)
+            async with playing(tickets[1]) as (bob,), standing((bob, (10, 0, 2))):
+                await until(lambda: seen(alice).keys() == {8} and seen(bob).keys() == {7})
+
+    deployment.play(game)
+    assert deployment.total("world_moves_total", world="meadow", outcome="taken") > 320
