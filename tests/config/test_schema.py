@@ -101,6 +101,7 @@ def test_all_examples_are_there() -> None:
     assert {path.name for path in EXAMPLES} >= {
         "demo.yaml", "null.yaml", "af_packet.yaml", "tap.yaml", "bare-metal.yaml",
         "epoll.yaml", "io_uring.yaml", "session.yaml", "netcode.yaml", "game.yaml",
+        "world.yaml",
     }  # fmt: skip
 
 
