@@ -10,6 +10,7 @@
 #include "game/said.h"
 #include "message/finite.h"
 #include "net/headers.h"
+#include "replication/replication.h"
 #include "session/connection.h"
 
 /// To let somebody go: out of all groups of all processes, who are told of it.
@@ -57,6 +58,15 @@ static enum pg_order_refusal obey_kick(struct game *game, const uint8_t *record,
 	return PG_ORDER_REFUSED_NONE;
 }
 
+/// @return false: there is no such place in the player's world
+static bool place_in_world(const struct session_shard *shard, uint32_t slot, const uint8_t *bytes, uint64_t now)
+{
+	struct motion motion;
+
+	memcpy(&motion, bytes, sizeof(motion));
+	return !shard->replication || replication_place(shard->replication, slot, &motion, now);
+}
+
 /// The player hears of it in order, behind what was said before.
 static enum pg_order_refusal obey_place(struct game *game, const uint8_t *record, uint32_t length, uint64_t now)
 {
@@ -75,6 +85,8 @@ static enum pg_order_refusal obey_place(struct game *game, const uint8_t *record
 	placed = said_player(game, place.player, &slot);
 	if (!placed)
 		return why_not_here(game, place.player);
+	if (!place_in_world(game->shard, slot, motion, now))
+		return PG_ORDER_REFUSED_BODY;
 	record_move(placed, motion);
 	message = (struct outgoing){.type = SESSION_CORRECTION,
 				    .reliable = true,

@@ -48,6 +48,14 @@ static void unplace(struct replica *replica, struct member *member)
 
 // ---------------------------------------------------------------- movements
 
+/// The entity is where the player is by now.
+static void follow(struct replica *replica, struct member *member, uint64_t now)
+{
+	const struct world_place at = world_mover_where(&member->mover);
+
+	world_part_move(replica->part, member_rank(replica, member), &at, told_at(replica, now));
+}
+
 /// The record has what the player said: what holds instead goes there, and to the player, unless it was told already.
 static COLD void correct(struct replication *replication, const struct replica *replica, const struct member *member,
 			 uint32_t slot, enum pg_world_move move, uint64_t now)
@@ -102,10 +110,27 @@ void replication_moved(struct replication *replication, uint32_t slot, uint64_t 
 		correct(replication, replica, member, slot, move, now);
 	if (unlikely(move == PG_WORLD_MOVE_STALE)) // it goes on as it did
 		return;
+	follow(replica, member, now);
+}
 
-	const struct world_place at = world_mover_where(&member->mover);
+bool replication_place(struct replication *replication, uint32_t slot, const struct motion *motion, uint64_t now)
+{
+	struct member *member = &replication->members[slot];
+	struct replica *replica;
 
-	world_part_move(replica->part, member_rank(replica, member), &at, told_at(replica, now));
+	if (member->world == 0)
+		return true;
+	replica = &replication->replica[member->world - 1];
+	if (!member->placed) {
+		if (!world_mover_enter(&member->mover, &replica->rules, motion, now))
+			return false;
+		place(replication, replica, member, slot, now);
+		return true;
+	}
+	if (!world_mover_place(&member->mover, &replica->rules, motion, now))
+		return false;
+	follow(replica, member, now);
+	return true;
 }
 
 // ---------------------------------------------------------------- connections

@@ -130,6 +130,11 @@ ALWAYS_INLINE uint32_t member_rank(const struct replica *replica, struct member 
 /// and the player is told.
 void replication_moved(struct replication *replication, uint32_t slot, uint64_t now);
 
+/// A game process puts one of our players somewhere, whatever the rules say of speed. Where there is no world, everywhere is
+/// somewhere.
+/// @return false: there is no such place in the player's world; nothing is changed
+bool replication_place(struct replication *replication, uint32_t slot, const struct motion *motion, uint64_t now);
+
 /// Let the shard's deliveries tell of who comes, who goes, and what is acknowledged, and ask for states. Before the shard
 /// begins.
 /// @param replication  what is set before the worker starts is filled in
