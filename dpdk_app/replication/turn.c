@@ -185,13 +185,21 @@ static void tidy(struct replica *replica)
 		replica->stage = TICK_OVER;
 }
 
+/// Neither revoked nor lost: those the sweep closes.
+static bool is_served(const struct session_shard *shard, uint32_t slot)
+{
+	const struct session_record *record = &shard->store->records[slot];
+
+	return record_is_connected(record) && record_session(record) != 0;
+}
+
 bool replication_next_receiver(struct replication *replication, uint32_t *slot)
 {
 	struct replica *replica = replication->active;
 
 	while (replica->at < replica->part->count) {
 		*slot = replica_slot(replica, replica->at++);
-		if (*slot != REPLICATION_NOBODY)
+		if (*slot != REPLICATION_NOBODY && is_served(replication->shard, *slot))
 			return true;
 	}
 	counter_add(&replica->counts->ticks, 1);
