@@ -21,6 +21,11 @@
 
 #define REPLICATION_NOBODY UINT32_MAX
 
+/// So many around a player are looked at for what the player says to everyone near.
+#define REPLICATION_CROWD_MAX 16384
+
+struct world_inside;
+
 /// A session in a world.
 struct member {
 	struct world_mover mover;
@@ -93,6 +98,7 @@ struct replication {
 	struct replica *replica;
 	struct member *members;     // by slot; pages of it exist once touched
 	struct observer *observers; // likewise
+	struct world_inside *crowd; // scratch space, of REPLICATION_CROWD_MAX
 	struct filler filler;       // of the shard's deliveries
 	struct acknowledged_listener listener;
 	uint8_t listener_world[PG_LISTENERS_MAX]; // as in struct pg_plan

@@ -10,6 +10,7 @@
 #include "runtime/engine.h"
 #include "runtime/worker_tasks.h"
 #include "stats/error.h"
+#include "world/search.h"
 
 /// A turn's packets wait for no more of a tick than this.
 #define STEPS_US 50
@@ -204,6 +205,7 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	struct replication *replication = carve(from, sizeof(*replication));
 	struct replica unused[1] = {{0}}, *replica = carve(from, g->plan.world_count * sizeof(*replica));
 	struct member *members = carve(from, g->plan.issued_capacity * sizeof(*members));
+	struct world_inside *crowd = carve(from, REPLICATION_CROWD_MAX * sizeof(*crowd));
 	struct observer *observers = carve(from, g->plan.issued_capacity * sizeof(*observers));
 
 	for (uint32_t i = 0; i < g->plan.world_count; i++)
@@ -213,6 +215,7 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	replication->replica = replica;
 	replication->members = members;
 	replication->observers = observers;
+	replication->crowd = crowd;
 	return replication;
 }
 

@@ -376,6 +376,32 @@ static void of_several_at_once_the_lowest_number_is_hit(void **state UNUSED)
 	free(part);
 }
 
+static void the_nearest_come_first_and_nobody_is_lost(void **state UNUSED)
+{
+	uint64_t seed = 11;
+
+	for (unsigned round = 0; round < 20000; round++) {
+		struct world_inside inside[70];
+		const uint32_t count = drawn_below(&seed, 71), wanted = drawn_below(&seed, 76);
+		const uint32_t spread = round % 2 ? 10 : 1000000; // many at the same distance, or none
+		uint64_t sum = 0;
+		int32_t farthest = -1;
+
+		for (uint32_t i = 0; i < count; i++) {
+			inside[i] = (struct world_inside){.who = i, .distance = (int32_t)drawn_below(&seed, spread)};
+			sum += 1ULL << i % 60;
+		}
+		world_crowd_nearest(inside, count, wanted);
+		for (uint32_t i = 0; i < count; i++) {
+			sum -= 1ULL << inside[i].who % 60;
+			if (i < wanted && inside[i].distance > farthest)
+				farthest = inside[i].distance;
+			assert_true(i < wanted || inside[i].distance >= farthest);
+		}
+		assert_int_equal(sum, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +411,7 @@ int main(void)
 		cmocka_unit_test(who_was_first_in_the_way_of_a_ray_is_hit),
 		cmocka_unit_test(a_part_that_has_not_come_so_far_is_searched_as_of_its_newest_frame),
 		cmocka_unit_test(of_several_at_once_the_lowest_number_is_hit),
+		cmocka_unit_test(the_nearest_come_first_and_nobody_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

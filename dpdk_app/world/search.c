@@ -241,3 +241,42 @@ bool world_search_ray(const struct world_parts *parts, struct world_search *sear
 
 	return search_on(parts, search, ranks, visit_ray, &asked, first);
 }
+
+// ---------------------------------------------------------------- the nearest
+
+static void swap(struct world_inside *a, struct world_inside *b)
+{
+	const struct world_inside kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+void world_crowd_nearest(struct world_inside *inside, uint32_t count, uint32_t wanted)
+{
+	uint32_t from = 0, to = count; // the border is in this range
+
+	while (to - from > 1 && wanted > from && wanted < to) {
+		const int32_t middle = inside[from + (to - from) / 2].distance;
+		uint32_t low = from, high = to - 1;
+
+		while (low <= high) {
+			while (inside[low].distance < middle)
+				low++;
+			while (inside[high].distance > middle)
+				high--;
+			if (low > high)
+				break;
+			swap(&inside[low++], &inside[high]);
+			if (high == 0)
+				break;
+			high--;
+		}
+		if (wanted <= high)
+			to = high + 1;
+		else if (wanted >= low)
+			from = low;
+		else
+			return;
+	}
+}

@@ -52,6 +52,10 @@ struct world_hit {
 bool world_search_sphere(const struct world_parts *parts, struct world_search *search,
 			 const struct world_sphere *sphere, uint32_t ranks, struct world_crowd *crowd);
 
+/// Of those who were found, the nearest so many come first, in any order; of several at the same distance, any.
+/// Source: C. A. R. Hoare, Algorithm 65: FIND, Communications of the ACM 4 (7), 1961.
+void world_crowd_nearest(struct world_inside *inside, uint32_t count, uint32_t wanted);
+
 /// Go on looking for who was first in the way of a ray, within its length; of several at the same distance, who has the lowest
 /// number.
 /// @param first  {.who = WORLD_NOBODY} at first
