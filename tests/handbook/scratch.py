@@ -215,8 +215,8 @@ class Scratch:
         for source in sources:
             jobs.append(["cc", *flags, source, "-o", str(folder / f"{source.replace('/', '-')}.o")])
         for isa in ("v2", "v3", "v4"):
-            for hot in (*self._sources("hot_sources ="), *self._sources("world_hot_sources =")):
-                special = [f"-march=x86-64-{isa}", *levels, f"-DISA={isa}", hot]
+            for hot in self._listed("dpdk_app/meson.build", r"^hot_sources = files\((.*?)\)$"):
+                special = [f"-march=x86-64-{isa}", *levels, f"-DISA={isa}", f"dpdk_app/{hot}"]
                 jobs.append(["cc", *flags, *special, "-o", str(folder / f"{Path(hot).stem}-{isa}.o")])
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda job: run(job, self.path), jobs))
@@ -228,7 +228,7 @@ class Scratch:
             run([*shared, "-o", out, *own, *objects, *libraries], self.path)
 
     def _sources(self, what: str) -> Iterator[str]:
-        listed = self._listed("dpdk_app/meson.build", rf"^ *{what}\s+files\((.*?)\)$")
+        listed = self._listed("dpdk_app/meson.build", rf"^ *{what}\s+files\((.*?)^ *\)")
         return (f"dpdk_app/{name}" for name in listed)
 
     def _listed(self, build: str, what: str) -> list[str]:

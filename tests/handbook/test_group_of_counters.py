@@ -10,9 +10,9 @@ import pytest
 from tests.handbook.scratch import Recipe, Scratch, recipe
 from tests.metrics.page_reader import directory, numbers, sets
 
-NAME = "pollgate_world_ticks_total"
+NAME = "pollgate_arena_ticks_total"
 
-# Two worlds begin, one after the other; two workers count ticks of the second.
+# Two arenas begin, one after the other; two workers count ticks of the second.
 COUNTS = """
 import json
 from pyshim.dataplane.library import ffi
@@ -20,14 +20,14 @@ from pyshim.dataplane.page import PageNames, RunState, StatsPage
 from pyshim.metrics import values
 from tests.metrics.page_reader import directory
 def metric(page):
-    return values(page.snapshot("dpdk", RunState()))["pollgate_world_ticks_total"]
+    return values(page.snapshot("dpdk", RunState()))["pollgate_arena_ticks_total"]
 with StatsPage.create(2, PageNames("dpdk", ("game0",), ("node0",))) as page:
     found = [metric(page)]
-    page.name("world", 0, "town")
+    page.name("arena", 0, "town")
     found.append(metric(page))
-    page.name("world", 63, "forest")
+    page.name("arena", 63, "forest")
     memory = ffi.buffer(page.native)
-    (ticks,) = (one for one in directory(bytes(memory)) if one.field == "ticks")
+    (ticks,) = (one for one in directory(bytes(memory)) if one.metric == "arena_ticks")
     for worker in (0, 1):
         at = ticks.offset + worker * ticks.worker_stride + 63 * ticks.index_stride
         memory[at : at + 8] = (5 + worker).to_bytes(8, "little")
@@ -72,9 +72,9 @@ def test_an_instance_has_its_metric_from_its_start_and_by_its_name(found: list[d
 
 def test_a_reader_that_knows_only_the_page_finds_them(scratch: Scratch, found: list[dict[str, int]]) -> None:
     page = (scratch.path / "page").read_bytes()
-    (entry,) = (one for one in directory(page) if one.metric == "world_ticks")
+    (entry,) = (one for one in directory(page) if one.metric == "arena_ticks")
     named = sets(page)[entry.set - 1]
-    assert named.label == "world"
+    assert named.label == "arena"
     summed = {
         name: sum(numbers(page, entry, worker, slot)[""] for worker in (0, 1))
         for slot, name in named.names.items()
@@ -83,5 +83,5 @@ def test_a_reader_that_knows_only_the_page_finds_them(scratch: Scratch, found: l
 
 
 def test_it_has_its_row_in_the_document(scratch: Scratch) -> None:
-    row = f"| `{NAME}` | counter | world | ticks | Ticks of the handbook's example. |"
+    row = f"| `{NAME}` | counter | arena | ticks | Ticks of the handbook's example. |"
     assert row in (scratch.path / "pyshim" / "METRICS.md").read_text().splitlines()

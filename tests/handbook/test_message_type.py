@@ -25,7 +25,7 @@ WRITTEN = {
 # Of the other kinds, with bodies that other types have: a line each.
 LIST = "dpdk_app/wire/messages.def"
 OTHERS = """\
-OWN(DANCE, dance, DANCE, 15, empty, NEVER, none, NORMAL, UNRELIABLE, 4, 8, "Dances.")
+OWN(DANCE, dance, DANCE, 16, empty, NEVER, none, NORMAL, UNRELIABLE, 4, 8, "Dances.")
 GIVEN(REWARD, reward, REWARD, 215, given, NEVER)
 """
 
