@@ -8,7 +8,9 @@
 /// A player's place as the part wants it: when it was there, in parts of a tick.
 static uint32_t told_at(const struct replica *replica, uint64_t now)
 {
-	return (uint32_t)((now - replica->begins) * WORLD_TOLD_PER_TICK / replica->tick_cycles);
+	const uint64_t since = now > replica->began ? now - replica->began : 0;
+
+	return replica->tick * WORLD_TOLD_PER_TICK + (uint32_t)(since * replica->parts_per_cycle >> 32);
 }
 
 static void place(struct replication *replication, struct replica *replica, struct member *member, uint32_t slot,

@@ -74,6 +74,7 @@ struct replica {
 	uint32_t *slot_after;            // by number, less the first of ours: the player's and 1; 0: not a player
 	uint64_t begins;                 // TSC of tick 0
 	uint64_t tick_cycles;
+	uint64_t parts_per_cycle;      // WORLD_TOLD_PER_TICK in a tick; times 2^32
 	uint32_t radius, leave_radius; // quanta
 	uint32_t state_room;           // bytes of a state at most
 	uint8_t glimpse_shift;         // of cells for glimpses, in quanta; 0: there are none
@@ -81,9 +82,10 @@ struct replica {
 
 	// the worker's
 	enum tick_stage stage;
-	uint32_t tick; // that the stage is of
-	uint32_t at;   // rank up to which it has got
-	uint64_t due;  // TSC of the next tick
+	uint32_t tick;  // that the stage is of
+	uint64_t began; // TSC at which that one did
+	uint32_t at;    // rank up to which it has got
+	uint64_t due;   // TSC of the next tick
 	uint32_t
 		ages; // of baselines that states of the last tick were against, as bits: tables of records are made for them
 	uint32_t to_tidy, tidied; // units of the grid's sort in this tick
@@ -107,16 +109,6 @@ struct replication {
 	struct replica *active; // whose tick goes on now
 	uint32_t sending;       // slot whose datagram of the tick is being written; REPLICATION_NOBODY
 };
-
-ALWAYS_INLINE uint32_t tick_of(const struct replica *replica, uint64_t now)
-{
-	return (uint32_t)((now - replica->begins) / replica->tick_cycles);
-}
-
-ALWAYS_INLINE uint64_t tick_begins(const struct replica *replica, uint32_t tick)
-{
-	return replica->begins + tick * replica->tick_cycles;
-}
 
 /// The session of somebody of ours.
 /// @return REPLICATION_NOBODY: a hole, or not a player

@@ -70,8 +70,11 @@ static COLD void overrun(struct replica *replica)
 
 static void begin(struct replica *replica, uint64_t now)
 {
-	replica->tick = tick_of(replica, now);
-	replica->due = tick_begins(replica, replica->tick + 1);
+	const uint64_t tick = (now - replica->begins) / replica->tick_cycles; // more than 32 bits, after some years
+
+	replica->tick = (uint32_t)tick;
+	replica->began = replica->begins + tick * replica->tick_cycles;
+	replica->due = replica->began + replica->tick_cycles;
 	replica->at = 0;
 	world_records_begin(replica->part, replica->tick);
 	world_part_begin(replica->part, replica->tick, replica->reranking == RERANKING_READY);
@@ -129,7 +132,7 @@ static void step_grid(struct replica *replica)
 /// Have all parts published this frame? Who of them is late is not waited for for long.
 static bool others_are_there(const struct replica *replica, uint64_t now)
 {
-	if (now >= tick_begins(replica, replica->tick) + replica->tick_cycles / WAIT_SHARE)
+	if (now >= replica->began + replica->tick_cycles / WAIT_SHARE)
 		return true;
 	for (uint32_t i = 0; i < replica->parts->count; i++)
 		if (world_published(replica->parts->part[i]) != replica->tick)

@@ -231,6 +231,9 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	if (g->worlds.begins == 0)
 		g->worlds.begins = pg_tsc();
 	replica->begins = g->worlds.begins - TICKS_BEFORE * replica->tick_cycles;
+	replica->parts_per_cycle = ((uint64_t)WORLD_TOLD_PER_TICK << 32) / replica->tick_cycles;
+	replica->tick = TICKS_BEFORE;
+	replica->began = g->worlds.begins;
 	replica->due = g->worlds.begins + replica->tick_cycles;
 	replica->numbers.first = w->number * replica->numbers.count;
 	replica->counts = &w->stats->world[world];
