@@ -165,10 +165,8 @@ def test_whom_there_is_no_slot_for_is_glimpsed(crowded: Deployment) -> None:
     assert crowded.total("world_unseen_pair_ticks_total", world="meadow", within="1s") > 3
 
 
-def test_ranks_of_those_who_left_are_free_again(deployment: Deployment, engine: str) -> None:
+def test_ranks_of_those_who_left_are_free_again(deployment: Deployment) -> None:
     """More players come and go than a part has ranks for; who stays sees the last of them."""
-    if engine != "epoll":
-        pytest.skip("it is the same code with each engine, and takes a while")
     crowd, rounds = 40, 10  # with 64 sessions there are 320 ranks
     tickets = [deployment.issue(player) for player in range(7, 7 + crowd)]
 
