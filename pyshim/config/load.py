@@ -256,6 +256,8 @@ def _phrase(schema: dict[str, Any]) -> str:
             phrase = f"a whole number from {low} to {high}"
         case "number":
             phrase = f"a number from {low:g} to {high:.15g}"
+        case "array" if "title" in schema:
+            phrase = schema["title"]
         case "array":
             phrase = f"a list of {schema['minItems']} to {schema['maxItems']} entries"
         case "object":

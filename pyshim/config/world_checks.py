@@ -6,17 +6,18 @@ Works on unvalidated data and skips what it cannot read, so that all errors are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeGuard
+from collections.abc import Iterator
 
 from pyshim.config.clashes import Path, get, items
 from pyshim.config.engines import Incompatibility
 from pyshim.config.values import quoted
+from pyshim.config.world_values import bounds_of
 from pyshim.settings import in_section
 
 _QUANTA_MAX = (1 << 21) - 1  # of a side: WORLD_POSITION_BITS of the data plane
 _RADIUS_QUANTA_MAX = (1 << 15) - 1  # WORLD_RADIUS_MAX of the data plane
 _SPEED_QUANTA_MAX = 4055  # per tick: what a velocity of 16 bits tells in eighths, less a margin
+_SPEED_QUANTA_MIN = 16  # per second
 _STATE_BYTES_MIN = 80  # of a state that tells anything
 _SEEING = "session"  # the profile whose players are in worlds
 _DEFAULTS = {one.name: one.default for one in in_section("worlds")}
@@ -60,6 +61,7 @@ def _of_rates(world: object, path: Path) -> Iterator[Incompatibility]:
             f"found {budget:g}, allowed with tick_hz: {tick_hz:g}: {least} or more, which tells of one or two"
         )
         yield Incompatibility((*path, "budget_kbps"), text)
+    yield from _of_motion(world, path)
     speed = _number(world, "max_speed_mps")
     if speed is not None and quantum is not None and speed > _SPEED_QUANTA_MAX * quantum * tick_hz:
         most = _SPEED_QUANTA_MAX * quantum * tick_hz
@@ -70,9 +72,20 @@ def _of_rates(world: object, path: Path) -> Iterator[Incompatibility]:
         yield Incompatibility((*path, "max_speed_mps"), text)
 
 
+def _of_motion(world: object, path: Path) -> Iterator[Incompatibility]:
+    """What is slower than positions are told could not move."""
+    quantum = _number(world, "quantum_m")
+    for key, quanta in (("max_speed_mps", _SPEED_QUANTA_MIN), ("max_acceleration_mps2", 1)):
+        said = _number(world, key)
+        if said is not None and quantum is not None and said < quanta * quantum:
+            text = f"found {said:g}, allowed with quantum_m: {quantum:g}: {quanta * quantum:g} or more, or 0"
+            yield Incompatibility((*path, key), text)
+
+
 def _of_bounds(world: object, path: Path) -> Iterator[Incompatibility]:
-    quantum, bounds = _number(world, "quantum_m"), get(world, "bounds")
-    if not _are_corners(bounds) or quantum is None:
+    quantum = _number(world, "quantum_m")
+    bounds = bounds_of(get(world, "bounds"))
+    if bounds is None or quantum is None:
         return
     low, high = bounds
     for axis, least, most in zip(_AXES, low, high, strict=True):
@@ -104,16 +117,3 @@ def _number(world: object, key: str) -> float | None:
     found = get(world, key)
     value = _DEFAULTS[key] if found is None else found
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
-
-
-def _are_corners(bounds: object) -> TypeGuard[Sequence[Sequence[float]]]:
-    return (
-        isinstance(bounds, list | tuple)
-        and len(bounds) == 2
-        and all(
-            isinstance(corner, list | tuple)
-            and len(corner) == 3
-            and all(isinstance(one, int | float) and not isinstance(one, bool) for one in corner)
-            for corner in bounds
-        )
-    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from pyshim.config import values
 from pyshim.config.defined import defined
 from pyshim.config.section import Section, sentence, text_schema
+from pyshim.config.world_values import BOUNDS_IN_WORDS, METRES_MAX, Bounds, Corner, parse_bounds
 
 WORLDS_MAX = 32  # as PG_WORLDS_MAX of the data plane
 
@@ -18,8 +19,16 @@ WorldName: TypeAlias = Annotated[
     AfterValidator(sentence(values.parse_name)),
     text_schema("a name such as meadow", r"^[a-z][a-z0-9_-]{0,30}$"),
 ]
-_Metres: TypeAlias = Annotated[float, Field(ge=-1_000_000, le=1_000_000)]
-Corner: TypeAlias = Annotated[tuple[_Metres, _Metres, _Metres], Field(strict=False)]
+_METRES = {"type": "number", "minimum": -METRES_MAX, "maximum": METRES_MAX}
+_CORNER = {"type": "array", "items": _METRES, "minItems": 3, "maxItems": 3}
+WorldBounds: TypeAlias = Annotated[
+    Bounds,
+    PlainValidator(parse_bounds),
+    PlainSerializer(list, return_type=list[Corner]),
+    WithJsonSchema(
+        {"type": "array", "title": BOUNDS_IN_WORDS, "items": _CORNER, "minItems": 2, "maxItems": 2}
+    ),
+]
 
 
 @defined("worlds", behind=True)
@@ -27,7 +36,7 @@ class WorldConfig(Section):
     """A world of its own: who is in it sees nobody of another."""
 
     name: WorldName = Field(description="Name in listeners, metrics and messages; unique.")
-    bounds: Annotated[tuple[Corner, Corner], Field(strict=False)] = Field(
+    bounds: WorldBounds = Field(
         description="Two corners, [x, y, z] each in metres, the lowest first: whoever moves out of them is "
         "put back. No side is longer than 2097151 quantum_m."
     )

@@ -11,7 +11,8 @@ from pyshim.settings import numbers
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config
-    from pyshim.config.worlds import Corner, WorldConfig
+    from pyshim.config.world_values import Corner
+    from pyshim.config.worlds import WorldConfig
 
 
 def plan_listeners(config: Config) -> Iterator[ListenerPlan]:

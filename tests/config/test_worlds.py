@@ -66,6 +66,16 @@ def test_worlds_reach_the_data_plane_in_micrometres() -> None:
             "worlds[1].max_speed_mps: found 2434, allowed with quantum_m: 0.01 and tick_hz: 60: at most 2433; write 0 for that",
         ),
         (
+            "tick_hz: 60",
+            "tick_hz: 60, max_speed_mps: 0.1",
+            "worlds[1].max_speed_mps: found 0.1, allowed with quantum_m: 0.01: 0.16 or more, or 0",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, max_acceleration_mps2: 0.001",
+            "worlds[1].max_acceleration_mps2: found 0.001, allowed with quantum_m: 0.01: 0.01 or more, or 0",
+        ),
+        (
             "[64, 64, 8]",
             "[64, -1, 8]",
             "worlds[1].bounds: found y from 0 to -1; the lowest corner comes first: exchange them",
@@ -95,6 +105,35 @@ def test_worlds_reach_the_data_plane_in_micrometres() -> None:
 def test_what_contradicts_is_refused_with_a_sentence(old: str, new: str, sentence: str) -> None:
     assert old in WHOLE
     assert any(sentence in line for line in errors(WHOLE.replace(old, new))), errors(WHOLE.replace(old, new))
+
+
+WORDS = "allowed: two corners in metres, the lowest first, such as [[-500, -500, -10], [500, 500, 90]], each number from -1000000 to 1000000"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "found"),
+    [
+        ("[[0, 0], [64, 64, 8]]", "found [[0, 0], [64, 64, 8]], "),
+        ("[[0, 0, 0], [64, 64, .inf]]", "found [[0, 0, 0], [64, 64, inf]], "),
+        ("[[0, 0, 0], [64, 64, .nan]]", "found [[0, 0, 0], [64, 64, nan]], "),
+        ("[[0, 0, 0], [64, true, 8]]", "found [[0, 0, 0], [64, True, 8]], "),
+        ("[[0, 0, 0], [64, 64, high]]", "found [[0, 0, 0], [64, 64, 'high']], "),
+        ("[[0, 0, 0], [64, 64, 1000001]]", "found [[0, 0, 0], [64, 64, 1000001]], "),
+        ("[0, 0, 0]", "found [0, 0, 0], "),
+        ("meadow", "found meadow, "),
+        ("{x: 1}", "found {'x': 1}, "),
+    ],
+)
+def test_bounds_are_two_corners(bounds: str, found: str) -> None:
+    written = WHOLE.replace("[[0, 0, 0], [64, 64, 8]]", bounds)
+    assert written != WHOLE
+    (said,) = errors(written)
+    assert said == f"gate.yaml:4: worlds[1].bounds: {found}{WORDS}"
+
+
+def test_a_world_without_bounds_is_told_what_they_are() -> None:
+    (said,) = errors(WHOLE.replace("bounds: [[0, 0, 0], [64, 64, 8]], ", ""))
+    assert said == f"gate.yaml:4: worlds[1].bounds: missing; write {WORDS.removeprefix('allowed: ')}"
 
 
 def test_a_listener_names_a_world_that_there_is() -> None:
