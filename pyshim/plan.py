@@ -290,12 +290,21 @@ def game_file_huge_pages(ring_bytes: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class CombatPlan:
+    """How attacks are judged in a world, if they are."""
+
+    judged: bool
+    others: Others = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class WorldPlan:
     """A world in which players see each other. Lengths in micrometres."""
 
     name: str
     low_um: tuple[int, int, int]
     high_um: tuple[int, int, int]
+    combat: CombatPlan
     others: Others = field(default_factory=dict)
 
 

@@ -22,7 +22,7 @@ _FACTORS: dict[str, tuple[int, type[Number]]] = {
     "SHARE": (1000, float),
     "METRES": (1_000_000, float),
 }
-_FIXED = ("PLAN", "PORT", "SOCKETS", "WORLD")  # groups that no reload changes
+_FIXED = ("PLAN", "PORT", "SOCKETS", "WORLD", "COMBAT")  # groups that no reload changes
 
 _SETTING = re.compile(
     r"^(?P<group>[A-Z]+)\((?P<field>\w+), \"(?P<key>[\w.]+)\", (?P<kind>[A-Z]+),"

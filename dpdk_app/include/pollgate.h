@@ -188,11 +188,19 @@ struct pg_netcode_plan {
 	struct pg_netcode_server server[PG_NETCODE_SERVERS_MAX]; // what a connect token must name one of
 };
 
+/// How attacks are judged in a world.
+struct pg_combat_plan {
+	uint8_t judged; // 0: they are not, and nothing else counts
+#define COMBAT PG_SETTING
+#include "settings.def"
+};
+
 /// A world in which players see each other. Lengths in micrometres; per second, or second squared, where times are in them.
 struct pg_world_plan {
 	char name[32];
 	int64_t low_um[3]; // corners of all there is
 	int64_t high_um[3];
+	struct pg_combat_plan combat;
 #define WORLD PG_SETTING
 #include "settings.def"
 };

@@ -31,22 +31,39 @@
 
 // ---------------------------------------------------------------- what a world is
 
+static float metres(uint64_t micrometres)
+{
+	return (float)((double)micrometres * MICROMETRES);
+}
+
+static void add_combat(struct world_plan *wanted, const struct pg_combat_plan *combat)
+{
+	if (!combat->judged)
+		return;
+	wanted->rewind_ms = combat->rewind_ms;
+	wanted->interpolation_ms = combat->interpolation_ms;
+	wanted->reach_m = metres(combat->reach_um);
+	wanted->body_radius_m = metres(combat->body_radius_um);
+	wanted->body_height_m = metres(combat->body_height_um);
+	wanted->eye_m = metres(combat->eye_um);
+}
+
 static int make_rules(struct replica *replica, struct pg_error *error)
 {
 	const struct pg_world_plan *plan = replica->plan;
-	const float quantum = (float)((double)plan->quantum_um * MICROMETRES);
+	const float quantum = metres(plan->quantum_um);
 	// As fast as a velocity can be told.
 	const float any_speed = quantum * (float)plan->tick_hz * ANY_SPEED;
 	struct world_plan wanted = {
 		.quantum_m = quantum,
 		.tick_hz = plan->tick_hz,
-		.max_speed_mps =
-			plan->max_speed_um != 0 ? (float)((double)plan->max_speed_um * MICROMETRES) : any_speed,
-		.max_acceleration_mps2 = (float)((double)plan->max_acceleration_um * MICROMETRES),
+		.max_speed_mps = plan->max_speed_um != 0 ? metres(plan->max_speed_um) : any_speed,
+		.max_acceleration_mps2 = metres(plan->max_acceleration_um),
 		.jitter_ms = JITTER_MS,
 		.settle_ms = SETTLE_MS,
 	};
 
+	add_combat(&wanted, &plan->combat);
 	for (unsigned axis = 0; axis < 3; axis++) {
 		wanted.low_m[axis] = (float)((double)plan->low_um[axis] * MICROMETRES);
 		wanted.high_m[axis] = (float)((double)plan->high_um[axis] * MICROMETRES);
@@ -54,11 +71,12 @@ static int make_rules(struct replica *replica, struct pg_error *error)
 	return world_rules_make(&replica->rules, &wanted, plan->name, pg_tsc_hz(), error);
 }
 
+/// A second of them, which is also what attacks are judged by at most (WORLD_REWIND_MS_MAX), and what a baseline can be of.
 static uint32_t frames_of(const struct pg_world_plan *plan)
 {
 	uint32_t frames = 2 * WORLD_AGES;
 
-	while (frames < plan->tick_hz + WORLD_AGES)
+	while (frames < plan->tick_hz * WORLD_REWIND_MS_MAX / 1000 + WORLD_AGES)
 		frames *= 2;
 	return frames;
 }

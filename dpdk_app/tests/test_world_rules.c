@@ -148,6 +148,13 @@ static void rules_of_attacks_are_checked_and_rounded(void **state UNUSED)
 	plan.tick_hz = 128;
 	plan.rewind_ms = 1000;
 	assert_int_equal(rules_of(&plan).frames, 256);
+	plan.rewind_ms = 116;
+	assert_int_equal(rules_of(&plan).frames, 32);
+	plan.rewind_ms = 115;
+	assert_int_equal(world_rules_make(&rules, &plan, "town", 1, &error), PG_ERROR_USAGE);
+	assert_string_equal(error.message, "world town: rewind_ms is 115; with interpolation_ms 100 and tick_hz 128 it "
+					   "is at least 116");
+	plan.reach_m = 0;
 	plan.rewind_ms = 0;
 	assert_int_equal(rules_of(&plan).frames, 32);
 

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#define VIEW_TICKS 2 // until a frame is sent, and until the next one comes
-
 static const char *const names[WORLD_JUDGED] = {
 #define JUDGEMENT(NAME, name) [WORLD_JUDGED_##NAME] = #name,
 #include "world_outcomes.def"
@@ -28,12 +26,12 @@ static struct world_moment shown(const struct world_rules *rules, struct world_m
 
 struct world_moment world_oldest_view(const struct world_rules *rules, struct world_moment now, uint32_t round_trip)
 {
-	return shown(rules, now, round_trip, VIEW_TICKS * WORLD_MOMENT_PARTS);
+	return shown(rules, now, round_trip, WORLD_VIEW_TICKS * WORLD_MOMENT_PARTS);
 }
 
 struct world_moment world_supposed_view(const struct world_rules *rules, struct world_moment now, uint32_t round_trip)
 {
-	return shown(rules, now, round_trip, VIEW_TICKS * WORLD_MOMENT_PARTS / 2);
+	return shown(rules, now, round_trip, WORLD_VIEW_TICKS * WORLD_MOMENT_PARTS / 2);
 }
 
 /// The part of somebody who is there now.

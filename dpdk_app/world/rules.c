@@ -95,6 +95,19 @@ static int check_times(const struct world_plan *plan, const char *name, struct p
 	return 0;
 }
 
+/// With the lag of those with the shortest way: what they see must be within the rewind.
+static int check_view(const struct world_plan *plan, const char *name, struct pg_error *error)
+{
+	const uint32_t ticks_ms = (WORLD_VIEW_TICKS * MS_PER_S + plan->tick_hz - 1) / plan->tick_hz;
+
+	if (plan->reach_m > 0 && plan->rewind_ms < plan->interpolation_ms + ticks_ms)
+		return error_set(error, PG_ERROR_USAGE,
+				 "world %s: rewind_ms is %u; with interpolation_ms %u and tick_hz %u it is at least %u",
+				 name, plan->rewind_ms, plan->interpolation_ms, plan->tick_hz,
+				 plan->interpolation_ms + ticks_ms);
+	return 0;
+}
+
 static int check_attacks(const struct world_plan *plan, const char *name, struct pg_error *error)
 {
 	const double most = POSITION_MAX * (double)plan->quantum_m;
@@ -112,7 +125,7 @@ static int check_attacks(const struct world_plan *plan, const char *name, struct
 		if (!(lengths[i].value >= 0 && lengths[i].value <= most))
 			return error_set(error, PG_ERROR_USAGE, "world %s: %s is %.9g; it must be 0 to %.9g", name,
 					 lengths[i].key, lengths[i].value, most);
-	return 0;
+	return check_view(plan, name, error);
 }
 
 static int32_t quanta(float metres, const struct world_plan *plan)

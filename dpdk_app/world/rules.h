@@ -37,6 +37,9 @@ struct world_plan {
 #define WORLD_REWIND_MS_MAX 1000
 #define WORLD_INTERPOLATION_MS_MAX 500
 
+/// Until a frame is sent, and until the next one comes: so many a player's view is behind besides.
+#define WORLD_VIEW_TICKS 2
+
 /// A position between quanta: parts of a quantum, above half a quantum below the lowest corner. Without its lowest bits, it is
 /// the nearest quantum.
 #define WORLD_UNIT_BITS 8

@@ -87,6 +87,8 @@ def plan_struct(plan: Plan) -> Any:
 def _fill_world(out: Any, world: WorldPlan) -> None:
     out.name = _text(world.name, 32, "name of a world")
     out.low_um, out.high_um = world.low_um, world.high_um
+    out.combat.judged = world.combat.judged
+    _fill_settings(out.combat, world.combat, "COMBAT")
     _fill_settings(out, world, "WORLD")
 
 

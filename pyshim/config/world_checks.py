@@ -6,6 +6,7 @@ Works on unvalidated data and skips what it cannot read, so that all errors are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from pyshim.config.clashes import Path, get, items
@@ -21,6 +22,8 @@ _SPEED_QUANTA_MIN = 16  # per second
 _STATE_BYTES_MIN = 80  # of a state that tells anything
 _SEEING = "session"  # the profile whose players are in worlds
 _DEFAULTS = {one.name: one.default for one in in_section("worlds")}
+_COMBAT_DEFAULTS = {one.name: one.default for one in in_section("worlds.combat")}
+_VIEW_TICKS = 2  # until a state leaves, and until the next one does: WORLD_VIEW_TICKS of the data plane
 _AXES = "xyz"
 
 
@@ -32,6 +35,7 @@ def find_world_contradictions(config: object) -> Iterator[Incompatibility]:
         yield from _of_radii(world, path)
         yield from _of_rates(world, path)
         yield from _of_bounds(world, path)
+        yield from _of_combat(world, path)
     for listener, path in items(get(config, "listen"), ("listen",)):
         yield from _of_listener(listener, path, [name for name in names if isinstance(name, str)])
 
@@ -99,6 +103,45 @@ def _of_bounds(world: object, path: Path) -> Iterator[Incompatibility]:
                 f"quantum_m: {quantum:g}; write a smaller world or a larger quantum_m"
             )
             yield Incompatibility(at, text)
+
+
+def _of_combat(world: object, path: Path) -> Iterator[Incompatibility]:
+    """What players see must be within the rewind, or nobody hits by it; and bodies are whole quanta."""
+    combat, quantum, tick_hz = get(world, "combat"), _number(world, "quantum_m"), _number(world, "tick_hz")
+    if not isinstance(combat, dict):
+        return
+    at = (*path, "combat")
+    rewind, interpolation = (_combat_number(combat, key) for key in ("rewind_ms", "interpolation_ms"))
+    if rewind is not None and interpolation is not None and tick_hz is not None:
+        least = math.ceil(interpolation + _VIEW_TICKS * 1000 / tick_hz)
+        if rewind < least:
+            text = (
+                f"found {rewind:g}, allowed with interpolation_ms: {interpolation:g} and tick_hz: {tick_hz:g}: "
+                f"{least} or more"
+            )
+            yield Incompatibility((*at, "rewind_ms"), text)
+    if quantum is None:
+        return
+    for key in ("reach_m", "body_radius_m"):
+        said = _combat_number(combat, key)
+        if said is not None and said < quantum:
+            yield Incompatibility(
+                (*at, key), f"found {said:g}, allowed with quantum_m: {quantum:g}: that or more"
+            )
+    for key in ("reach_m", "body_radius_m", "body_height_m", "eye_m"):
+        said = _combat_number(combat, key)
+        if said is not None and said > _QUANTA_MAX * quantum:
+            text = (
+                f"found {said:g}, which is more than {_QUANTA_MAX} times quantum_m: {quantum:g}; write less, or a "
+                "larger quantum_m"
+            )
+            yield Incompatibility((*at, key), text)
+
+
+def _combat_number(combat: object, key: str) -> float | None:
+    found = get(combat, key)
+    value = _COMBAT_DEFAULTS[key] if found is None else found
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _of_listener(listener: object, path: Path, names: list[str]) -> Iterator[Incompatibility]:

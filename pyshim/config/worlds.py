@@ -31,6 +31,11 @@ WorldBounds: TypeAlias = Annotated[
 ]
 
 
+@defined("worlds.combat")
+class CombatConfig(Section):
+    """How attacks are judged: by where everybody was at the moment that the attacker saw."""
+
+
 @defined("worlds", behind=True)
 class WorldConfig(Section):
     """A world of its own: who is in it sees nobody of another."""
@@ -39,6 +44,11 @@ class WorldConfig(Section):
     bounds: WorldBounds = Field(
         description="Two corners, [x, y, z] each in metres, the lowest first: whoever moves out of them is "
         "put back. No side is longer than 2097151 quantum_m."
+    )
+    combat: CombatConfig | None = Field(
+        default=None,
+        description="How attacks are judged; combat: {} is all of it as it stands. Without it they are not, and come to "
+        "players as they are said.",
     )
     radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`
     leave_radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pyshim.plan import ListenerPlan, WorldPlan, filled
-from pyshim.settings import numbers
+from pyshim.plan import CombatPlan, ListenerPlan, WorldPlan, filled
+from pyshim.settings import defaults, numbers
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config
     from pyshim.config.world_values import Corner
-    from pyshim.config.worlds import WorldConfig
+    from pyshim.config.worlds import CombatConfig, WorldConfig
 
 
 def plan_listeners(config: Config) -> Iterator[ListenerPlan]:
@@ -26,7 +26,19 @@ def plan_listeners(config: Config) -> Iterator[ListenerPlan]:
 def plan_world(world: WorldConfig) -> WorldPlan:
     """A world in whole micrometres."""
     low, high = map(_micrometres, world.bounds)
-    return filled(WorldPlan, numbers("WORLD", world, "worlds"), name=world.name, low_um=low, high_um=high)
+    return filled(
+        WorldPlan,
+        numbers("WORLD", world, "worlds"),
+        name=world.name,
+        low_um=low,
+        high_um=high,
+        combat=_plan_combat(world.combat),
+    )
+
+
+def _plan_combat(combat: CombatConfig | None) -> CombatPlan:
+    said = defaults("COMBAT") if combat is None else numbers("COMBAT", combat, "worlds.combat")
+    return filled(CombatPlan, said, judged=combat is not None)
 
 
 def _micrometres(corner: Corner) -> tuple[int, int, int]:

@@ -28,12 +28,16 @@ STRUCTURES = {
     "DELIVERY": lambda plan: plan.policy.delivery,
     "GAME": lambda plan: plan.policy.game,
     "WORLD": lambda plan: plan.world[0],
+    "COMBAT": lambda plan: plan.world[0].combat,
 }
 OTHERS = {
     "sessions.capacity": 77,
     "worlds.leave_radius_m": 80.5,
     "worlds.quantum_m": 0.02,
     "worlds.budget_kbps": 100,
+    "worlds.combat.rewind_ms": 400,
+    "worlds.combat.body_radius_m": 0.5,
+    "worlds.combat.reach_m": 50,
 }
 each = pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.key)
 
@@ -46,8 +50,10 @@ def configured(one: Setting, value: float) -> dict[str, Any]:
         listener["limits"] = {one.name: value}
     else:
         written[one.section] = {one.name: value}
-    if one.section == "worlds":
-        written["worlds"] = [{"name": "meadow", "bounds": [[0, 0, 0], [100, 100, 100]], one.name: value}]
+    if one.group in ("WORLD", "COMBAT"):
+        said = {one.name: value} if one.group == "WORLD" else {"combat": {one.name: value}}
+        written.pop(one.section)
+        written["worlds"] = [{"name": "meadow", "bounds": [[0, 0, 0], [100, 100, 100]], **said}]
     if one.section == "game":
         written["game"]["listen"] = "unix:/run/game.sock"
     return written
@@ -92,7 +98,7 @@ def test_the_most_that_is_allowed_fits_the_field(one: Setting) -> None:
 @each
 def test_a_reload_changes_what_lies_in_the_policy(one: Setting) -> None:
     changed = restart_needed(config(one, one.default), config(one, other(one)))
-    assert bool(changed) == (one.group in ("PLAN", "PORT", "SOCKETS", "WORLD"))
+    assert bool(changed) == (one.group in ("PLAN", "PORT", "SOCKETS", "WORLD", "COMBAT"))
 
 
 def test_what_the_schema_says_of_reloading_is_so() -> None:

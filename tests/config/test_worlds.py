@@ -37,6 +37,16 @@ def test_worlds_reach_the_data_plane_in_micrometres() -> None:
     assert list(native.listener_world)[:4] == [2, 0, 0, 0]
 
 
+def test_attacks_are_judged_where_combat_is_written() -> None:
+    config = load(WHOLE.replace("tick_hz: 60", "tick_hz: 60, combat: {reach_m: 2.5, rewind_ms: 400}"))
+    native = encode.plan_struct(plan_from_json(plan_to_json(plan(config, make_host(config)))))
+    meadow, cave = (native.world[index].combat for index in range(2))
+    assert not meadow.judged
+    assert cave.judged
+    assert (cave.reach_um, cave.rewind_ms, cave.interpolation_ms) == (2_500_000, 400, 100)
+    assert (cave.body_radius_um, cave.body_height_um, cave.eye_um) == (300_000, 1_800_000, 1_600_000)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -54,6 +64,21 @@ def test_worlds_reach_the_data_plane_in_micrometres() -> None:
             "radius_m: 20, leave_radius_m: 22.5",
             "radius_m: 300, leave_radius_m: 400",
             "worlds[1].leave_radius_m: found 400, which is more than 32767 times quantum_m: 0.01; write less, or a larger quantum_m",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, combat: {rewind_ms: 133}",
+            "worlds[1].combat.rewind_ms: found 133, allowed with interpolation_ms: 100 and tick_hz: 60: 134 or more",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, combat: {body_radius_m: 0.001}",
+            "worlds[1].combat.body_radius_m: found 0.001, allowed with quantum_m: 0.01: that or more",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, quantum_m: 0.001, radius_m: 8, leave_radius_m: 9, combat: {reach_m: 3000}",
+            "worlds[1].combat.reach_m: found 3000, which is more than 2097151 times quantum_m: 0.001; write less, or a larger quantum_m",
         ),
         (
             "tick_hz: 60",

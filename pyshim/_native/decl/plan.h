@@ -97,10 +97,16 @@ struct pg_netcode_plan {
 	struct pg_netcode_server server[...];
 };
 
+struct pg_combat_plan {
+	uint8_t judged;
+	SETTINGS(COMBAT)
+};
+
 struct pg_world_plan {
 	char name[32];
 	int64_t low_um[3];
 	int64_t high_um[3];
+	struct pg_combat_plan combat;
 	SETTINGS(WORLD)
 };
 
