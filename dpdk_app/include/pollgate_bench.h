@@ -73,6 +73,57 @@ int pg_bench_converse(const struct pg_gateway *gateway, void *state, const struc
 /// @return how many
 uint32_t pg_bench_round_trips(uint32_t *cycles, uint64_t *lost);
 
+/// Where players of a world are.
+enum pg_bench_place {
+	PG_BENCH_SPREAD, // everywhere
+	PG_BENCH_TOWN,   // four of five in a twentieth of the area
+	PG_BENCH_CROWD,  // in a disc of 32 m
+};
+
+struct pg_bench_world_plan {
+	uint32_t players; // all sessions of the state, which are connected
+	uint32_t place;   // enum pg_bench_place
+	double side_m;    // of the square; the first world of the plan has 64 m around it, and begins at 0, 0
+	uint32_t standing_percent;
+	bool ordered;              // players who are near logged in one after the other
+	uint32_t round_trip_ticks; // and up to round_trip_spread more, by player
+	uint32_t round_trip_spread;
+	uint32_t lost_per_mille; // datagrams, each way
+	uint32_t readers;        // players who read what they are sent
+	uint32_t warm_ticks;     // before what is measured
+	uint32_t ticks;
+	uint64_t seed;
+};
+
+/// Cycles are of the TSC; what is of a player is of all of them divided by their number.
+struct pg_bench_world_run {
+	double cycles; // of a player in a tick: all
+#define PG_BENCH_STAGE(NAME, name, ...) double cycles_##name;
+#include "bench_stages.def"
+	double busy;                             // share of a core
+	double tick_p50_s, tick_p99_s;           // from its begin to its last datagram
+	double step_p99_s, step_longest_s;       // of the worlds' task
+	double hold_p99_s, hold_longest_s;       // between two looks at what came
+	double handling_p50_s, handling_p99_s;   // from a movement's arrival to its end
+	double appears_p50_s, appears_p99_s;     // from a movement's arrival to the datagram with it, of readers
+	double bytes_per_neighbour;              // and update: of WORLD_STATE without glimpses
+	double bits_per_s;                       // that a player is sent, in UDP payloads
+	double neighbours;                       // told of in a state
+	double staleness_p50_s, staleness_p99_s; // of everybody in a reader's range, at a moment
+	uint64_t states, fulls, looks, looks_capped, left_out, shed, overruns;
+	uint64_t checked, wrong;                   // states that readers decoded
+	uint64_t glimpses_checked, glimpses_wrong; // likewise
+	uint64_t puzzled;                          // bodies and records that no gateway sends
+	double greatest_error;                     // of a state: quanta on an axis
+	uint64_t sent, taken;                      // datagrams, movements
+};
+
+/// Instead of pg_start(), in a process of its own and on a device that brings nothing: worker 0's lcore serves the players of its
+/// first world for some ticks, by a clock that goes on by the cycles that the worker needs. What players do takes no time. All of
+/// the worker but the device's receive function is as it is.
+int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_bench_world_plan *plan,
+		   struct pg_bench_world_run *run, struct pg_error *error);
+
 #ifdef __cplusplus
 }
 #endif

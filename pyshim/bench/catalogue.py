@@ -15,6 +15,8 @@ from pyshim.bench.rig.opponent import parse_netcode, parse_traditional
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
 from pyshim.bench.sessions_sealed import CONNECTED, CONNECTED_MAX, PARTS, sessions_sealed
+from pyshim.bench.world import NAMES as WORLDS
+from pyshim.bench.world import world
 
 _PLAYERS = Extra(
     name="players",
@@ -147,6 +149,21 @@ BENCHES = (
         measures="Sealed messages that a worker forwards to a game process, against those that go to nobody; "
         "how long the process's answer takes, against an acknowledgement.",
         rows=game,
+    ),
+    Bench(
+        name="world",
+        measures="A worker whose players all move and see each other: share of a core, cycles by stage, "
+        "bytes, and how late what is seen is; all that some of them decode is checked.",
+        rows=world,
+        extras=(
+            Extra(
+                name="rows",
+                default=",".join(WORLDS),
+                metavar="ROW,...",
+                help=f"Which worlds: {', '.join(WORLDS)}.",
+                parse=words_of(*WORLDS),
+            ),
+        ),
     ),
     Bench(
         name="players",

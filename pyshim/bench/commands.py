@@ -16,10 +16,12 @@ from rich.console import Console
 from pyshim import __version__
 from pyshim.bench.catalogue import BENCHES
 from pyshim.bench.description import Bench, Extra, Request
+from pyshim.bench.reports.bars import bars
 from pyshim.bench.reports.costs import costs
 from pyshim.bench.reports.html import refuse_html, write_html
 from pyshim.bench.reports.report import Report, Row, as_json, as_table
 from pyshim.bench.reports.results import write_results
+from pyshim.bench.world import stages
 from pyshim.host.machine import host_facts
 from pyshim.system.interruption import interrupts_held
 
@@ -99,7 +101,7 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
         if json:
             typer.echo(as_json(report))
         else:
-            Console().print(as_table(report, costs(report.rows)))
+            Console().print(as_table(report, [costs(report.rows), stages(report.rows), bars(report.rows)]))
         if html is not None:
             write_html(html, report)
         sys.stdout.flush()

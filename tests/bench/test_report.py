@@ -85,7 +85,7 @@ def test_costs_are_shown_in_the_terminal_and_on_the_page() -> None:
     made = report(TIMED)
     console = Console(width=80, force_terminal=False)
     with console.capture() as text:
-        console.print(as_table(made, costs(made.rows)))
+        console.print(as_table(made, [costs(made.rows)]))
     assert "28.0 µs" in text.get()
     assert "28.0 µs" in as_html(made)
 

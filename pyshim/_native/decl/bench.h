@@ -32,3 +32,51 @@ struct pg_bench_frame {
 int pg_bench_converse(const struct pg_gateway *gateway, void *state, const struct pg_bench_frame *frame, uint32_t frames,
 		      uint16_t answer_min, struct pg_error *error);
 uint32_t pg_bench_round_trips(uint32_t *cycles, uint64_t *lost);
+
+enum pg_bench_place { PG_BENCH_SPREAD, PG_BENCH_TOWN, PG_BENCH_CROWD };
+
+struct pg_bench_world_plan {
+	uint32_t players;
+	uint32_t place;
+	double side_m;
+	uint32_t standing_percent;
+	bool ordered;
+	uint32_t round_trip_ticks;
+	uint32_t round_trip_spread;
+	uint32_t lost_per_mille;
+	uint32_t readers;
+	uint32_t warm_ticks;
+	uint32_t ticks;
+	uint64_t seed;
+};
+
+struct pg_bench_world_run {
+	double cycles;
+	double cycles_moves;
+	double cycles_publish;
+	double cycles_grid;
+	double cycles_records;
+	double cycles_look;
+	double cycles_send;
+	double cycles_tidy;
+	double cycles_egress;
+	double busy;
+	double tick_p50_s, tick_p99_s;
+	double step_p99_s, step_longest_s;
+	double hold_p99_s, hold_longest_s;
+	double handling_p50_s, handling_p99_s;
+	double appears_p50_s, appears_p99_s;
+	double bytes_per_neighbour;
+	double bits_per_s;
+	double neighbours;
+	double staleness_p50_s, staleness_p99_s;
+	uint64_t states, fulls, looks, looks_capped, left_out, shed, overruns;
+	uint64_t checked, wrong;
+	uint64_t glimpses_checked, glimpses_wrong;
+	uint64_t puzzled;
+	double greatest_error;
+	uint64_t sent, taken;
+};
+
+int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_bench_world_plan *plan,
+		   struct pg_bench_world_run *run, struct pg_error *error);

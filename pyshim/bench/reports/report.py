@@ -153,12 +153,12 @@ def _listed(cpus: object) -> str:
     return ",".join(map(str, cpus)) if isinstance(cpus, (list, tuple)) else str(cpus)
 
 
-def as_table(report: Report, beside: Sequence[Sequence[str]] = ()) -> RenderableType:
+def as_table(report: Report, beside: Sequence[Sequence[Sequence[str]]] = ()) -> RenderableType:
     """Median and spread of each row, what it was measured against, and what bounded it.
 
     Args:
         report: what was found.
-        beside: a second table, a heading and lines; see `pyshim.bench.reports.costs`.
+        beside: further tables, each a heading and lines, or nothing; see `pyshim.bench.reports.costs`.
     """
     lines = [*remarks(report), *dict.fromkeys(how(row) for row in report.rows), machine_line(report.host)]
     notes = Text("\n".join(lines), style="dim")
@@ -181,7 +181,7 @@ def as_table(report: Report, beside: Sequence[Sequence[str]] = ()) -> Renderable
             *([_cycles(row)] if with_cycles else []),
             row.limited_by if row.limited_by == GATEWAY else Text(f"{row.limited_by},\nnot ours", "bold red"),
         )
-    return Group(table, *([_plain_table(beside)] if beside else []), notes)
+    return Group(table, *(_plain_table(each) for each in beside if each), notes)
 
 
 def _plain_table(lines: Sequence[Sequence[str]]) -> Table:

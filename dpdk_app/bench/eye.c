@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bench/eye.c: see eye.h.
+
+#include "bench/eye.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/cipher.h"
+#include "crypto/keys.h"
+#include "wire/session.h"
+#include "world_view.h"
+
+#define GLIMPSES_KEPT 64 // by the view, which is not asked for them
+
+struct eye {
+	struct cipher_code code;
+	struct cipher_key key CACHE_ALIGNED;
+	struct world_view *view;
+	uint64_t malformed; // datagrams
+};
+
+struct eye *eye_make(const uint8_t secret[32])
+{
+	const struct world_view_rules rules = {.glimpses = GLIMPSES_KEPT};
+	struct eye *eye = aligned_alloc(CACHE_LINE, whole_lines(sizeof(*eye)));
+	struct traffic_keys keys;
+
+	if (!eye)
+		return NULL;
+	memset(eye, 0, sizeof(*eye));
+	eye->view = malloc(world_view_size(&rules));
+	if (!eye->view || !cipher_code_init(&eye->code)) {
+		eye_free(eye);
+		return NULL;
+	}
+	world_view_make(eye->view, &rules);
+	traffic_keys_derive(&keys, secret);
+	cipher_key_init(&eye->code, &eye->key, keys.to_client, keys.to_client_salt);
+	return eye;
+}
+
+void eye_free(struct eye *eye)
+{
+	if (!eye)
+		return;
+	cipher_code_free(&eye->code);
+	free(eye->view);
+	free(eye);
+}
+
+uint64_t eye_puzzled(const struct eye *eye)
+{
+	const struct world_counts *counts = &eye->view->counts;
+
+	return eye->malformed + counts->malformed + counts->impossible;
+}
+
+// ---------------------------------------------------------------- what it says
+
+static void tell_slots(const struct world_view *view, struct eye_told *told)
+{
+	for (unsigned i = 0; i < WORLD_SLOTS_MAX; i++) {
+		const struct world_slot *slot = &view->slot[i];
+		const unsigned at = told->tick % WORLD_KEPT_TICKS;
+		struct eye_seen *seen = &told->slot[told->slots];
+
+		if (!slot->occupied || !(slot->history.there >> at & 1) || slot->history.tick[at] != told->tick)
+			continue;
+		seen->number = slot->who.number;
+		seen->identity = slot->who.identity;
+		memcpy(seen->position, slot->history.spot[at].position, sizeof(seen->position));
+		told->slots++;
+	}
+}
+
+static void tell_glimpses(const struct world_view *view, struct eye_told *told)
+{
+	const unsigned shift = view->world.cell_shift;
+	const uint8_t *at = view->body.strips_at;
+	const uint8_t *first = at;
+
+	told->glimpse_off = 1 << (shift - 9);
+	for (unsigned i = 0; i < view->body.strips; i++) {
+		struct world_strip strip;
+		const uint8_t *next = world_strip_at(at, &strip);
+
+		for (unsigned j = 0; j < strip.glimpses && told->glimpses < EYE_GLIMPSES_MAX; j++) {
+			const struct world_glimpse glimpse = world_glimpse_at(at, j);
+
+			told->glimpse[told->glimpses++] = (struct eye_seen){
+				.number = glimpse.number,
+				.position = {(strip.cell_x << shift) + (glimpse.x << (shift - 8)) + (1 << (shift - 9)),
+					     (strip.cell_y << shift) + (glimpse.y << (shift - 8)) + (1 << (shift - 9))},
+			};
+		}
+		at = next;
+	}
+	told->state_bytes -= (uint32_t)(at - first);
+}
+
+static void take(struct eye *eye, uint8_t type, const uint8_t *body, uint16_t length, uint32_t counter,
+		 struct eye_told *told)
+{
+	struct world_known known;
+
+	if (type == SESSION_WORLD && world_known_read(body, length, &known)) {
+		world_view_begin(eye->view, &known, counter);
+	} else if (type == SESSION_WORLD_STATE) {
+		const uint64_t before = eye->view->counts.states;
+
+		world_view_apply(eye->view, body, length, counter, 0);
+		told->any = eye->view->counts.states != before;
+		told->tick = eye->view->newest;
+		if (told->any) {
+			told->state_bytes = length;
+			tell_slots(eye->view, told);
+			tell_glimpses(eye->view, told);
+		}
+	}
+	eye->view->news = (struct world_news){0};
+}
+
+/// @return false: messages that no gateway sends
+static bool take_messages(struct eye *eye, const uint8_t *at, size_t left, uint32_t counter, struct eye_told *told)
+{
+	struct session_message head;
+
+	while (left >= sizeof(head)) {
+		size_t before = sizeof(head);
+
+		memcpy(&head, at, sizeof(head));
+		before += head.flags & SESSION_MESSAGE_RELIABLE ? sizeof(uint16_t) : 0;
+		if (before + head.body_len > left)
+			return false;
+		take(eye, head.type, at + before, head.body_len, counter, told);
+		at += before + head.body_len;
+		left -= before + head.body_len;
+	}
+	return left == 0;
+}
+
+bool eye_read(struct eye *eye, const uint8_t *datagram, uint16_t length, struct eye_told *told)
+{
+	const struct session_header *header = (const struct session_header *)datagram;
+	uint8_t copy[SESSION_DATAGRAM_MAX];
+
+	told->any = false;
+	told->slots = told->glimpses = 0;
+	if (length < SESSION_DATA_MIN || length > sizeof(copy))
+		return false;
+	memcpy(copy, datagram, length);
+	if (!cipher_open(&eye->code, &eye->key, header->counter, copy, sizeof(*header), length))
+		return false;
+	return header->kind != SESSION_DATA ||
+	       take_messages(eye, copy + SESSION_BEFORE_MESSAGES, length - SESSION_DATA_MIN, header->counter, told);
+}

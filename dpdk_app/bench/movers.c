@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bench/movers.c: see movers.h.
+
+#include "bench/movers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/keys.h"
+#include "net/checksum.h"
+
+#define PER_MILLE 1000
+#define UP 0x55 // tells losses of one way from those of the other
+
+static const uint8_t players_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
+
+// ---------------------------------------------------------------- the network
+
+static uint32_t mixed(uint64_t a, uint64_t b)
+{
+	uint64_t x = a * 0x9e3779b97f4a7c15ULL ^ b * 0xc2b2ae3d27d4eb4fULL;
+
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ULL;
+	return (uint32_t)(x >> 32);
+}
+
+static bool is_lost(const struct movers *movers, uint64_t what, uint32_t counter)
+{
+	return (uint64_t)mixed(what, counter) * PER_MILLE >> 32 < movers->plan->lost_per_mille;
+}
+
+bool movers_lose(const struct movers *movers, uint32_t player, uint32_t counter)
+{
+	return is_lost(movers, player, counter);
+}
+
+// ---------------------------------------------------------------- make
+
+static void make_keys(struct movers *movers)
+{
+	for (uint32_t i = 0; i < movers->walk.count; i++) {
+		const struct session_record *record = &movers->parts.records[i];
+		struct traffic_keys keys;
+
+		traffic_keys_derive(&keys, record->secret);
+		cipher_key_init(&movers->code, &movers->key[i], keys.to_gateway, keys.to_gateway_salt);
+		movers->mover[i] = (struct mover){
+			.session = record->session,
+			.round_trip = (uint8_t)(movers->plan->round_trip_ticks +
+						mixed(i, UP) % (movers->plan->round_trip_spread + 1)),
+		};
+	}
+}
+
+static void shuffle(struct movers *movers)
+{
+	for (uint32_t i = 0; i < movers->walk.count; i++)
+		movers->order[i] = i;
+	for (uint32_t i = movers->walk.count; i > 1; i--) {
+		const uint32_t other = walk_draw(&movers->walk, i), kept = movers->order[i - 1];
+
+		movers->order[i - 1] = movers->order[other];
+		movers->order[other] = kept;
+	}
+}
+
+bool movers_make(struct movers *movers)
+{
+	const uint32_t n = movers->walk.count;
+	uint32_t *sent = calloc((size_t)n * MOVERS_KEPT_TICKS, sizeof(*sent));
+	bool whole = sent != NULL;
+
+	movers->ahead =
+		movers->plan->round_trip_ticks < MOVERS_AHEAD_MAX ? movers->plan->round_trip_ticks : MOVERS_AHEAD_MAX;
+	for (unsigned i = 0; i < MOVERS_KEPT_TICKS; i++)
+		movers->sent[i] = sent ? sent + (size_t)i * n : NULL;
+	movers->key = aligned_alloc(CACHE_LINE, n * sizeof(*movers->key));
+	movers->mover = calloc(n, sizeof(*movers->mover));
+	movers->order = calloc(n, sizeof(*movers->order));
+	movers->frame = calloc((size_t)n * movers->ahead, sizeof(*movers->frame));
+	movers->said = calloc((size_t)n * movers->ahead, sizeof(*movers->said));
+	whole = whole && movers->key && movers->mover && movers->order && movers->frame && movers->said;
+	if (!whole || !cipher_code_init(&movers->code))
+		return false;
+	make_keys(movers);
+	shuffle(movers);
+	return true;
+}
+
+void movers_free(struct movers *movers)
+{
+	cipher_code_free(&movers->code);
+	free(movers->sent[0]);
+	free(movers->key);
+	free(movers->mover);
+	free(movers->order);
+	free(movers->frame);
+	free(movers->said);
+}
+
+// ---------------------------------------------------------------- a movement
+
+/// What came in the tick that was a round trip before.
+static void hear(struct movers *movers, uint32_t player, uint32_t tick)
+{
+	struct mover *mover = &movers->mover[player];
+	const uint32_t then = tick - mover->round_trip;
+	const uint32_t upto = movers->sent[then % MOVERS_KEPT_TICKS][player];
+	uint32_t counter = movers->sent[(then - 1) % MOVERS_KEPT_TICKS][player];
+
+	while (counter < upto)
+		if (!movers_lose(movers, player, ++counter))
+			taken_mark(&mover->taken, counter);
+}
+
+static struct mover_said say(struct movers *movers, uint32_t player)
+{
+	const struct walker *w = &movers->walk.walker[player];
+	struct mover_said said;
+
+	walk_step(&movers->walk, player);
+	for (unsigned axis = 0; axis < 3; axis++) {
+		said.position[axis] = (float)w->position[axis];
+		said.velocity[axis] = w->velocity[axis];
+	}
+	return said;
+}
+
+static void write_headers(const struct movers *movers, uint32_t player, struct frame_front *front)
+{
+	const struct peer *peer = &movers->parts.records[player].peer;
+	const uint16_t udp_len = SEALED_FRAME_MOVE - offsetof(struct frame_front, udp);
+
+	memcpy(front->ethernet.destination, movers->gateway_mac, sizeof(front->ethernet.destination));
+	memcpy(front->ethernet.source, players_mac, sizeof(front->ethernet.source));
+	front->ethernet.type = BE16(ETHER_IPV4);
+	front->ip = (struct ipv4_header){
+		.version_ihl = IPV4_VERSION_IHL_PLAIN,
+		.total_length = BE16(sizeof(front->ip) + udp_len),
+		.ttl = ANSWER_HOP_LIMIT,
+		.protocol = IP_UDP,
+		.source = (be32)(peer->low >> 32),
+		.destination = movers->gateway_address,
+	};
+	front->ip.checksum = (be16)~checksum_fold(checksum_sum((const uint8_t *)&front->ip, sizeof(front->ip)));
+	front->udp = (struct udp_header){
+		.source = peer_port(peer),
+		.destination = movers->gateway_port,
+		.length = BE16(udp_len),
+	};
+}
+
+/// UDP over IPv4 may have no checksum (RFC 768), but the fast lane wants one, and so does the benchmark.
+static void write_checksum(struct sealed_frame *frame)
+{
+	const uint16_t udp_len = SEALED_FRAME_MOVE - offsetof(struct frame_front, udp);
+	uint64_t sum = pseudo_header4(&frame->front.ip, frame->front.udp.length);
+
+	sum = add_around(sum, checksum_sum((const uint8_t *)&frame->front.udp, udp_len));
+	frame->front.udp.checksum = (be16)~checksum_fold(sum);
+	if (frame->front.udp.checksum == 0)
+		frame->front.udp.checksum = UINT16_MAX;
+}
+
+static void seal(struct movers *movers, uint32_t player, const struct mover_said *said, struct sealed_frame *frame)
+{
+	struct mover *mover = &movers->mover[player];
+	const struct session_message head = {.type = SESSION_MOVE, .body_len = sizeof(*said)};
+
+	static_assert(SEALED_FRAME_MOVE == SEALED_FRAME_MIN + sizeof(head) + sizeof(*said), "a movement");
+	write_headers(movers, player, &frame->front);
+	frame->header = (struct session_header){
+		.kind = SESSION_DATA,
+		.length = SEALED_FRAME_MOVE - sizeof(frame->front),
+		.session = mover->session,
+		.counter = mover->sent,
+	};
+	frame->prefix = (struct session_prefix){.ack = mover->taken.newest, .ack_bits = mover->taken.bits};
+	memcpy(frame->messages, &head, sizeof(head));
+	memcpy(frame->messages + sizeof(head), said, sizeof(*said));
+	cipher_seal(&movers->code, &movers->key[player], mover->sent, (uint8_t *)&frame->header, sizeof(frame->header),
+		    frame->header.length);
+	write_checksum(frame);
+}
+
+static void say_all(struct movers *movers, uint32_t tick)
+{
+	const size_t row = (size_t)(tick % movers->ahead) * movers->walk.count;
+
+	for (uint32_t nth = 0; nth < movers->walk.count; nth++) {
+		const uint32_t player = movers->order[nth];
+		struct mover_frame *frame = &movers->frame[row + nth];
+
+		hear(movers, player, tick);
+		movers->said[row + nth] = say(movers, player);
+		movers->mover[player].sent++;
+		seal(movers, player, &movers->said[row + nth], (struct sealed_frame *)frame->bytes);
+		frame->length =
+			is_lost(movers, (uint64_t)player << 8 | UP, movers->mover[player].sent) ? 0 : SEALED_FRAME_MOVE;
+	}
+}
+
+void movers_say(struct movers *movers, uint32_t tick)
+{
+	for (uint32_t i = 0; i < movers->ahead; i++)
+		say_all(movers, tick + i);
+}
+
+void movers_tick(struct movers *movers, uint32_t tick)
+{
+	memcpy(movers->sent[tick % MOVERS_KEPT_TICKS], movers->sent[(tick - 1) % MOVERS_KEPT_TICKS],
+	       movers->walk.count * sizeof(uint32_t));
+}

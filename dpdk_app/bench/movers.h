@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bench/movers.h: the other ends of a benchmark's sessions: who walks, says so in a sealed movement at each tick, and acknowledges
+// what came a round trip ago.
+//
+// Movements are sealed some ticks ahead, so that in most ticks nothing but the gateway's work is in the CPU's cache.
+
+#ifndef POLLGATE_BENCH_MOVERS_H
+#define POLLGATE_BENCH_MOVERS_H
+
+#include "bench/walk.h"
+#include "crypto/cipher.h"
+#include "net/sealed_frame.h"
+#include "pollgate_bench.h"
+#include "session/state.h"
+
+#define MOVERS_KEPT_TICKS 64 // of what was sent to each
+#define MOVERS_AHEAD_MAX 6   // ticks; less than any round trip
+
+struct mover_frame {
+	uint8_t bytes[SEALED_FRAME_MOVE];
+	uint16_t length; // 0: it is lost on its way
+};
+
+/// Where a movement says that its player is.
+struct mover_said {
+	float position[3], velocity[3];
+};
+
+/// What a player knows of the connection.
+struct mover {
+	uint32_t session;
+	uint32_t sent; // counter
+	struct taken taken;
+	uint8_t round_trip; // ticks
+};
+
+struct movers {
+	// set before
+	const struct pg_bench_world_plan *plan;
+	struct state_parts parts;
+	uint8_t gateway_mac[6];
+	be32 gateway_address;
+	be16 gateway_port;
+	struct walk walk;
+
+	struct cipher_code code;
+	struct cipher_key *key; // to the gateway
+	struct mover *mover;
+	uint32_t *order;                   // in which they come in a tick: n-th, who
+	uint32_t *sent[MOVERS_KEPT_TICKS]; // to each player, up to a tick: counter of the newest datagram
+	uint32_t ahead;                    // ticks that are made at once
+	struct mover_frame *frame;         // by tick modulo `ahead`, and order
+	struct mover_said *said;           // likewise
+};
+
+/// @param movers  plan, parts, the gateway and walk are set; the latter is made
+bool movers_make(struct movers *movers);
+void movers_free(struct movers *movers);
+
+/// All movements of `ahead` ticks from this one on. What was sent up to the tick before is known.
+void movers_say(struct movers *movers, uint32_t tick);
+
+/// A tick begins: what is sent from now on is sent in it.
+void movers_tick(struct movers *movers, uint32_t tick);
+
+/// Does this datagram not reach its player?
+bool movers_lose(const struct movers *movers, uint32_t player, uint32_t counter);
+
+ALWAYS_INLINE void movers_sent(struct movers *movers, uint32_t player, uint32_t counter, uint32_t tick)
+{
+	uint32_t *sent = &movers->sent[tick % MOVERS_KEPT_TICKS][player];
+
+	if (counter > *sent)
+		*sent = counter;
+}
+
+ALWAYS_INLINE const struct mover_frame *movers_frame(const struct movers *movers, uint32_t tick, uint32_t nth)
+{
+	return &movers->frame[(size_t)(tick % movers->ahead) * movers->walk.count + nth];
+}
+
+ALWAYS_INLINE const struct mover_said *movers_said(const struct movers *movers, uint32_t tick, uint32_t nth)
+{
+	return &movers->said[(size_t)(tick % movers->ahead) * movers->walk.count + nth];
+}
+
+#endif

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bench/world.c: a worker and the players of its world, on a clock of their own: see pollgate_bench.h.
+
+#include "bench/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+
+#include "bench/rewinding.h"
+#include "engine/dpdk/transmit.h"
+#include "replication/turn.h"
+#include "runtime/engine.h"
+#include "stats/error.h"
+
+/// What takes longer is the host's doing: the clock goes on by no more.
+#define THEFT_US 100
+
+/// As runtime/worlds.c has it.
+#define STEPS_US 50
+
+// ---------------------------------------------------------------- the clock
+
+static void begin(struct world_bench *b)
+{
+	b->harness = 0;
+	b->mark = rte_rdtsc();
+}
+
+/// Cycles of the worker since begin(), without the harness's.
+static uint64_t spent(const struct world_bench *b, uint64_t until)
+{
+	const uint64_t took = until - b->mark;
+
+	return took > b->harness ? took - b->harness : 0;
+}
+
+/// The worker's work is done: the clock goes on.
+static uint64_t spend(struct world_bench *b, enum bench_stage stage)
+{
+	const uint64_t took = spent(b, rte_rdtsc());
+	const uint64_t counted = took < b->theft ? took : b->theft;
+
+	b->now += counted;
+	b->cycles[stage] += counted;
+	return took;
+}
+
+static uint64_t begins_at(const struct world_bench *b, uint32_t tick)
+{
+	return b->replica->begins + tick * b->replica->tick_cycles;
+}
+
+// ---------------------------------------------------------------- movements come
+
+static uint64_t arrives_at(const struct world_bench *b, uint32_t burst)
+{
+	return b->tick_began + b->replica->tick_cycles * (2 * (uint64_t)burst + 1) / (2 * (uint64_t)b->bursts);
+}
+
+/// Of the next burst, what is not lost, in buffers of the worker's pool.
+static unsigned receive(struct world_bench *b, struct rte_mbuf **mbufs, uint32_t *nth)
+{
+	const uint32_t from = b->burst * BURST_MAX, to = from + BURST_MAX;
+	unsigned n = 0;
+
+	if (rte_pktmbuf_alloc_bulk(b->worker->devices->pool[0], mbufs, BURST_MAX) != 0)
+		return 0;
+	for (uint32_t i = from; i < to && i < b->movers.walk.count; i++) {
+		const struct mover_frame *frame = movers_frame(&b->movers, b->tick, i);
+
+		if (frame->length == 0)
+			continue;
+		memcpy(rte_pktmbuf_append(mbufs[n], frame->length), frame->bytes, frame->length);
+		mbufs[n]->port = b->queue->port_id;
+		nth[n++] = i;
+	}
+	rte_pktmbuf_free_bulk(mbufs + n, BURST_MAX - n);
+	return n;
+}
+
+/// As engine/dpdk/loop.c does it.
+static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		burst->frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+		prefetch(burst->frame[i]);
+		burst->length[i] = mbufs[i]->data_len;
+		bytes += mbufs[i]->data_len;
+	}
+	return bytes;
+}
+
+static void serve_moves(struct world_bench *b)
+{
+	const uint64_t came = arrives_at(b, b->burst);
+	struct rte_mbuf *mbufs[BURST_MAX];
+	uint32_t nth[BURST_MAX];
+	struct burst burst;
+	const unsigned n = receive(b, mbufs, nth);
+	const uint64_t at = b->now;
+	uint64_t bytes;
+
+	b->burst++;
+	if (n == 0)
+		return;
+	begin(b);
+	bytes = fill_burst(&burst, mbufs, n);
+	b->queue->run(&b->queue->ingress, &burst, n, at);
+	(void)transmit_answers(b->worker, b->queue, &burst, mbufs, n, bytes);
+	spend(b, STAGE_MOVES);
+	for (unsigned i = 0; i < n; i++)
+		witness_moved(&b->witness, b->tick, nth[i], at, came);
+	if (b->measures)
+		samples_add(&b->handling, (double)(b->now - came));
+}
+
+// ---------------------------------------------------------------- the worlds' task
+
+static enum bench_stage stage_of(const struct replica *replica)
+{
+	switch (replica->stage) {
+	case TICK_GRID:
+		return STAGE_GRID;
+	case TICK_RECORDS:
+		return STAGE_RECORDS;
+	case TICK_LOOK:
+		return STAGE_LOOK;
+	case TICK_SEND:
+		return STAGE_SEND;
+	case TICK_TIDY:
+		return STAGE_TIDY;
+	default:
+		return STAGE_PUBLISH;
+	}
+}
+
+static bool step_world(struct world_bench *b)
+{
+	const enum bench_stage stage = stage_of(b->replica);
+	enum turn_step step;
+	uint64_t took;
+
+	begin(b);
+	step = turn_step(b->replication, b->now);
+	if (step == TURN_NOTHING)
+		return false;
+	if (step == TURN_SENDS)
+		send_egress(&b->worker->common, &world_egress, b->replication, BURST_MAX, b->now);
+	took = spend(b, stage);
+	if (b->measures)
+		samples_add(&b->steps, (double)took);
+	if (stage == STAGE_SEND && b->replica->stage != TICK_SEND)
+		b->last_sent = b->now;
+	return true;
+}
+
+/// As runtime/worlds.c does it.
+static bool run_worlds(struct world_bench *b)
+{
+	const uint64_t from = b->now, until = from + STEPS_US * b->hz / 1000000;
+	bool any = false;
+
+	while (b->now < until && step_world(b))
+		any = true;
+	if (any && b->measures)
+		samples_add(&b->holds, (double)(b->now - from));
+	return any;
+}
+
+static void run_sessions(struct world_bench *b)
+{
+	struct session_shard *shard = b->replication->shard;
+
+	if (!egress_ready(shard) && egress_due(shard) > b->now)
+		return;
+	begin(b);
+	send_egress(&b->worker->common, &session_egress, shard, BURST_MAX, b->now);
+	spend(b, STAGE_EGRESS);
+}
+
+// ---------------------------------------------------------------- what leaves
+
+/// A callback of the device's. Its cycles are the harness's.
+static uint16_t on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[], uint16_t n, void *context)
+{
+	const uint64_t from = rte_rdtsc();
+	struct world_bench *b = context;
+
+	(void)port, (void)queue;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *payload = rte_pktmbuf_mtod_offset(mbufs[i], const uint8_t *, FRAME_HEADERS);
+		const struct session_header *header = (const struct session_header *)payload;
+		const uint32_t player = session_slot(&b->movers.parts.numbers, header->session);
+		const uint16_t length = (uint16_t)(mbufs[i]->data_len - FRAME_HEADERS);
+
+		if (mbufs[i]->data_len < FRAME_HEADERS + sizeof(*header) || player >= b->movers.walk.count)
+			continue; // what a host says
+		b->sent += b->measures;
+		b->sent_bytes += b->measures ? length : 0;
+		movers_sent(&b->movers, player, header->counter, b->tick);
+		if (!movers_lose(&b->movers, player, header->counter))
+			witness_reads(&b->witness, player, payload, length, b->now + spent(b, from));
+	}
+	b->harness += rte_rdtsc() - from;
+	return n;
+}
+
+// ---------------------------------------------------------------- a tick
+
+/// States of some ticks are measured from within, which takes time itself: those ticks are not in the other figures.
+static void begin_tick(struct world_bench *b, uint32_t tick)
+{
+	b->tick = tick;
+	b->tick_began = begins_at(b, tick);
+	b->now = b->now > b->tick_began ? b->now : b->tick_began;
+	b->burst = 0;
+	b->last_sent = 0;
+	memset(b->cycles, 0, sizeof(b->cycles));
+	if (tick % b->movers.ahead == 0)
+		movers_say(&b->movers, tick);
+	movers_tick(&b->movers, tick);
+	witness_tick(&b->witness, tick, b->measures);
+}
+
+static void end_tick(struct world_bench *b)
+{
+	double all = 0;
+
+	if (!b->measures)
+		return;
+	for (unsigned i = 0; i < STAGES; i++) {
+		samples_add(&b->stage[i], (double)b->cycles[i]);
+		all += (double)b->cycles[i];
+	}
+	samples_add(&b->whole, all);
+	if (b->last_sent != 0)
+		samples_add(&b->ticks, (double)(b->last_sent - b->tick_began));
+}
+
+static void pass(struct world_bench *b, uint32_t tick)
+{
+	uint64_t end;
+
+	begin_tick(b, tick);
+	end = b->tick_began + b->replica->tick_cycles;
+	while (b->now < end || b->burst < b->bursts) {
+		const bool came = b->burst < b->bursts && arrives_at(b, b->burst) <= b->now;
+		bool busy = came;
+		uint64_t next;
+
+		if (came)
+			serve_moves(b);
+		busy |= run_worlds(b);
+		run_sessions(b);
+		if (busy)
+			continue;
+		next = b->burst < b->bursts ? arrives_at(b, b->burst) : end;
+		if (b->replica->due > b->now && b->replica->due < next)
+			next = b->replica->due;
+		b->now = next > b->now ? next : b->now + 1;
+	}
+	end_tick(b);
+}
+
+static int serve(void *context)
+{
+	struct world_bench *b = context;
+	uint32_t tick;
+
+	worker_begin(&b->worker->common);
+	b->now = pg_tsc();
+	tick = (uint32_t)((b->now - b->replica->begins) / b->replica->tick_cycles) + 1;
+	tick += b->movers.ahead - tick % b->movers.ahead;
+	b->now = begins_at(b, tick);
+	for (uint32_t i = 0; i < b->plan->warm_ticks + b->plan->ticks; i++) {
+		if (i == b->plan->warm_ticks) {
+			b->counts_before = *b->replica->counts;
+			b->measures = true;
+		}
+		pass(b, tick + i);
+	}
+	return 0;
+}
+
+// ---------------------------------------------------------------- make
+
+static bool make_samples(struct world_bench *b)
+{
+	const uint32_t ticks = b->plan->ticks;
+	bool whole = samples_make(&b->whole, ticks) && samples_make(&b->ticks, ticks);
+
+	for (unsigned i = 0; i < STAGES; i++)
+		whole = samples_make(&b->stage[i], ticks) && whole;
+	return samples_make(&b->steps, SAMPLES_MAX) && samples_make(&b->holds, SAMPLES_MAX) &&
+	       samples_make(&b->handling, SAMPLES_MAX) && whole;
+}
+
+static void free_all(struct world_bench *b)
+{
+	for (unsigned i = 0; i < STAGES; i++)
+		samples_free(&b->stage[i]);
+	samples_free(&b->whole);
+	samples_free(&b->ticks);
+	samples_free(&b->steps);
+	samples_free(&b->holds);
+	samples_free(&b->handling);
+	witness_free(&b->witness);
+	movers_free(&b->movers);
+	walk_free(&b->movers.walk);
+}
+
+static int make_all(struct world_bench *b, const struct pg_gateway *g, void *state, struct pg_error *error)
+{
+	const struct pg_bench_world_plan *plan = b->plan;
+	const struct identity *identity = &b->queue->port->identity;
+	struct movers *movers = &b->movers;
+
+	*movers = (struct movers){
+		.plan = plan,
+		.parts = state_parts(state),
+		.gateway_address = identity->v4[0].address,
+		.gateway_port = BE16(g->plan.listener_port[0]),
+		.walk = {.place = (enum pg_bench_place)plan->place,
+			 .count = plan->players,
+			 .side_m = plan->side_m,
+			 .step_s = 1.0 / g->plan.world[0].tick_hz,
+			 .random = plan->seed},
+	};
+	memcpy(movers->gateway_mac, identity->mac, sizeof(movers->gateway_mac));
+	b->bursts = (plan->players + BURST_MAX - 1) / BURST_MAX;
+	if (!walk_make(&movers->walk, plan->standing_percent, plan->ordered) || !movers_make(movers) ||
+	    !make_samples(b) || !witness_make(&b->witness, movers, b->replica, plan->readers))
+		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
+	if (!rte_eth_add_tx_callback(b->queue->port_id, 0, on_transmit, b))
+		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of bursts");
+	return PG_OK;
+}
+
+static int run_on(uint32_t lcore, struct world_bench *b, struct pg_error *error)
+{
+	if (rte_eal_remote_launch(serve, b, lcore) != 0)
+		return error_set(error, PG_ERROR_SYSTEM, "lcore %u could not be launched", lcore);
+	(void)rte_eal_wait_lcore(lcore);
+	return PG_OK;
+}
+
+int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_bench_world_plan *plan,
+		   struct pg_bench_world_run *run, struct pg_error *error)
+{
+	struct world_bench *b = calloc(1, sizeof(*b));
+	int rc;
+
+	if (!b)
+		return error_set(error, PG_ERROR_MEMORY, "no memory for a benchmark");
+	b->plan = plan;
+	b->worker = (struct dpdk_worker *)gateway->worker[0];
+	b->queue = &b->worker->queue[0];
+	b->replication = b->worker->common.shard->replication;
+	b->replica = &b->replication->replica[0];
+	b->hz = pg_tsc_hz();
+	b->theft = THEFT_US * b->hz / 1000000;
+	rc = make_all(b, gateway, state, error);
+	if (rc == PG_OK)
+		rc = run_on(gateway->plan.worker[0].lcore, b, error);
+	if (rc == PG_OK)
+		world_bench_tell(b, run);
+	free_all(b);
+	free(b);
+	return rc;
+}

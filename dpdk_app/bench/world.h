@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bench/world.h: all that a benchmark of a world has: the worker, its players, the clock, and what was measured.
+
+#ifndef POLLGATE_BENCH_WORLD_H
+#define POLLGATE_BENCH_WORLD_H
+
+#include "bench/movers.h"
+#include "bench/samples.h"
+#include "bench/witness.h"
+#include "engine/dpdk/dpdk.h"
+#include "replication/replication.h"
+
+#define SAMPLES_MAX 4000000
+
+enum bench_stage {
+#define PG_BENCH_STAGE(NAME, ...) STAGE_##NAME,
+#include "bench_stages.def"
+	STAGES
+};
+
+struct world_bench {
+	// set before
+	const struct pg_bench_world_plan *plan;
+	struct dpdk_worker *worker;
+	struct worker_queue *queue;
+	struct replication *replication;
+	struct replica *replica;
+	uint64_t hz, theft; // cycles
+	uint32_t bursts;    // in which movements come in a tick
+
+	struct movers movers;
+	struct witness witness;
+
+	// of the run
+	uint64_t now;           // the worker's clock
+	uint64_t mark, harness; // TSC since which it works, and of that, what the harness took
+	uint32_t tick, burst;   // the next of its bursts
+	uint64_t tick_began;    // by the clock
+	uint64_t last_sent;     // likewise; 0: not all was sent
+	bool measures;
+	uint64_t cycles[STAGES]; // of the tick
+
+	struct pg_world_counts counts_before;
+	uint64_t sent, sent_bytes;
+	struct samples stage[STAGES], whole;          // cycles of a tick
+	struct samples ticks, steps, holds, handling; // cycles
+};
+
+/// What was measured.
+void world_bench_tell(struct world_bench *bench, struct pg_bench_world_run *run);
+
+#endif
