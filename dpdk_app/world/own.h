@@ -62,6 +62,14 @@ struct world_own {
 	uint64_t *element[2];
 	uint32_t *buckets;
 	struct world_pass pass;
+
+	// what is written down
+	struct world_journal *journal; // NULL: nothing is
+	uint8_t world;                 // its index in the journal
+	uint64_t first_us;             // when its first tick was
+	double tick_us;
+	uint32_t slice_at, slices; // ranks that are written down, and that are to be
+	bool slices_whole;         // no re-rank has come between
 };
 
 #define WORLD_CURVE_BITS 11 // of x and of y

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "world/journal.h"
 #include "world/lay_out.h"
 #include "world/own.h"
 
@@ -134,6 +135,8 @@ uint32_t world_part_add(struct world_part *part, uint32_t number, uint32_t ident
 
 	if (rank == part->capacity)
 		return WORLD_NOBODY;
+	if (unlikely(own->journal))
+		journal_add(part, number, identity, sort);
 	own->now.number[rank] = number;
 	own->now.identity[rank] = identity;
 	own->now.sort[rank] = (uint8_t)sort;
@@ -151,12 +154,16 @@ static void empty(uint32_t *number)
 
 void world_part_remove(struct world_part *part, uint32_t rank)
 {
+	if (unlikely(part->own->journal))
+		journal_remove(part, rank);
 	empty(&part->own->now.number[rank]);
 	world_carry_again(part, rank);
 }
 
 void world_part_move(struct world_part *part, uint32_t rank, const struct world_place *place, uint32_t told)
 {
+	if (unlikely(part->own->journal))
+		journal_move(part, rank, place, told);
 	part->own->now.present[rank] = (struct world_present){
 		.x = place->x,
 		.y = place->y,
@@ -181,6 +188,8 @@ void world_part_begin(struct world_part *part, uint32_t tick, bool rerank)
 {
 	struct world_own *own = part->own;
 
+	if (unlikely(own->journal))
+		journal_begin(part, tick, rerank);
 	own->tick = tick;
 	own->rerank = rerank && own->reranking == RERANK_READY;
 	own->writing = own->rerank ? WRITING_CARRY : WRITING_FRAME;
@@ -276,7 +285,7 @@ static void publish(struct world_part *part)
 	__atomic_store_n(&part->published, own->tick, __ATOMIC_RELEASE);
 }
 
-bool world_part_step(struct world_part *part, uint32_t ranks)
+static bool step(struct world_part *part, uint32_t ranks)
 {
 	struct world_own *own = part->own;
 
@@ -295,4 +304,14 @@ bool world_part_step(struct world_part *part, uint32_t ranks)
 		publish(part);
 	}
 	return true;
+}
+
+bool world_part_step(struct world_part *part, uint32_t ranks)
+{
+	const uint32_t from = part->own->at;
+	const bool published = step(part, ranks);
+
+	if (unlikely(part->own->journal))
+		journal_step(part, ranks, from, published);
+	return published;
 }

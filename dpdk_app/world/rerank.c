@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "world/journal.h"
 #include "world/own.h"
 #include "world/part.h"
 
@@ -16,6 +17,8 @@ bool world_rerank_begin(struct world_part *part)
 		return false;
 	if (own->reranking != RERANK_NONE && own->reranking != RERANK_READY)
 		return false;
+	if (unlikely(own->journal))
+		journal_rerank_begin(part);
 	own->reranking = RERANK_CLEAR;
 	own->sorted_tick = part->published;
 	own->sorted = part->count;
@@ -82,7 +85,7 @@ static void key(struct world_part *part, uint32_t *budget)
 	}
 }
 
-bool world_rerank_step(struct world_part *part, uint32_t elements)
+static void sort_on(struct world_part *part, uint32_t elements)
 {
 	struct world_own *own = part->own;
 
@@ -96,6 +99,15 @@ bool world_rerank_step(struct world_part *part, uint32_t elements)
 	}
 	if (own->reranking == RERANK_HIGH && world_pass_step(&own->pass, &elements))
 		own->reranking = RERANK_READY;
+}
+
+bool world_rerank_step(struct world_part *part, uint32_t elements)
+{
+	const struct world_own *own = part->own;
+
+	sort_on(part, elements);
+	if (unlikely(own->journal))
+		journal_rerank_step(part, elements, own->reranking == RERANK_READY);
 	return own->reranking == RERANK_READY;
 }
 
