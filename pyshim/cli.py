@@ -164,6 +164,21 @@ def reload(config: ConfigOption) -> None:
 
 
 @app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What a gateway recorded.")],
+    player: Annotated[
+        int | None, typer.Option(metavar="ID", min=1, help="Tell where this player was, tick by tick.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Do again what a recording says was done to the worlds; fails if anything comes out otherwise."""
+    from pyshim.recording.commands import replay as play_again
+
+    if not play_again(file, as_json=json, player=player):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
 def check(config: ConfigOption) -> None:
     """Validate a configuration and print what `run` would do with it; touches no device."""
     from rich.console import Console

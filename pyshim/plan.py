@@ -338,6 +338,7 @@ class Plan:
     netcode: NetcodePlan = NO_NETCODE
     game: GamePlan = NO_GAME_PLAN
     worlds: tuple[WorldPlan, ...] = ()
+    recording_bytes: int = 0  # of all workers; 0: nothing is recorded
     confinement: Confinement = UNCONFINED
     others: Others = field(default_factory=dict)
 

@@ -13,6 +13,7 @@
 #include "world/glimpses.h"
 #include "world/grid.h"
 #include "world/interest.h"
+#include "world/journal.h"
 #include "world/kernels.h"
 #include "world/motion.h"
 #include "world/observer.h"
@@ -23,6 +24,9 @@
 
 /// So many around a player are looked at for what the player says to everyone near.
 #define REPLICATION_CROWD_MAX 16384
+
+/// Everybody of a part gets another rank so often.
+#define REPLICATION_RERANK_S 4
 
 struct world_inside;
 
@@ -90,6 +94,8 @@ struct replica {
 		ages; // of baselines that states of the last tick were against, as bits: tables of records are made for them
 	uint32_t to_tidy, tidied; // units of the grid's sort in this tick
 	enum reranking reranking;
+	bool journaled;     // what is done to the part is written down
+	bool to_write_down; // and everybody is to be, once
 } CACHE_ALIGNED;
 
 struct replication {
@@ -101,7 +107,8 @@ struct replication {
 	struct member *members;     // by slot; pages of it exist once touched
 	struct observer *observers; // likewise
 	struct world_inside *crowd; // scratch space, of REPLICATION_CROWD_MAX
-	struct filler filler;       // of the shard's deliveries
+	struct world_journal journal;
+	struct filler filler; // of the shard's deliveries
 	struct acknowledged_listener listener;
 	uint8_t listener_world[PG_LISTENERS_MAX]; // as in struct pg_plan
 

@@ -9,7 +9,7 @@
 #define PLAYERS_PER_STEP 64
 #define UNITS_PER_STEP 2048
 #define WAIT_SHARE 8 // of a tick, for parts of other workers
-#define RERANK_S 4
+#define SLICES_PER_STEP 512
 #define RERANK_HEARD_TICKS \
 	8 // in which every member hears of a re-rank, though it says nothing; fewer than from one to the next
 
@@ -78,8 +78,10 @@ static void begin(struct replica *replica, uint64_t now)
 	replica->at = 0;
 	world_records_begin(replica->part, replica->tick);
 	world_part_begin(replica->part, replica->tick, replica->reranking == RERANKING_READY);
-	if (replica->reranking == RERANKING_READY)
+	if (replica->reranking == RERANKING_READY) {
 		replica->reranking = RERANKING_NOT;
+		replica->to_write_down = replica->journaled;
+	}
 	replica->stage = TICK_PUBLISH;
 }
 
@@ -170,15 +172,25 @@ static void tidy_ranks(struct replica *replica)
 	struct world_part *part = replica->part;
 
 	if (replica->reranking == RERANKING_NOT &&
-	    replica->tick - part->reranked >= RERANK_S * replica->plan->tick_hz && world_rerank_begin(part))
+	    replica->tick - part->reranked >= REPLICATION_RERANK_S * replica->plan->tick_hz && world_rerank_begin(part))
 		replica->reranking = RERANKING_SORTS;
 	if (replica->reranking == RERANKING_SORTS && world_rerank_step(part, UNITS_PER_STEP))
 		replica->reranking = RERANKING_READY;
 }
 
+/// A journal that somebody begins to read in the middle says who is there.
+static void write_down(struct replica *replica)
+{
+	if (replica->to_write_down && journal_slices_begin(replica->part))
+		replica->to_write_down = false;
+	(void)journal_slices_step(replica->part, SLICES_PER_STEP);
+}
+
 /// What need not be done before the datagrams leave: the next order of cells, and of ranks.
 static void tidy(struct replica *replica)
 {
+	if (replica->journaled)
+		write_down(replica);
 	tidy_ranks(replica);
 
 	const uint32_t units = replica->tidied < replica->to_tidy ? UNITS_PER_STEP : 0;

@@ -29,6 +29,8 @@ struct pg_gateway {
 	struct netcode_store netcode;                                       // of the netcode profile
 	void *netcode_memory;                                               // private, of the store
 	struct worlds worlds;
+	void *recording; // NULL: nothing is written down
+	size_t recording_size;
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;

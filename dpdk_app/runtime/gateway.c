@@ -9,6 +9,7 @@
 #include "pipeline/profile.h"
 #include "runtime/engine.h"
 #include "runtime/profile_life.h"
+#include "runtime/recording.h"
 #include "runtime/worker.h"
 #include "session/operator_message.h"
 #include "session/state.h"
@@ -173,11 +174,14 @@ static int check(const struct pg_gateway *g, struct pg_error *error)
 	if (!g->hot_path)
 		return error_set(error, PG_ERROR_SYSTEM, "this CPU does not run x86-64-%s code; use isa: auto",
 				 g->plan.isa);
+	if (g->recording && g->recording_size < pg_recording_least(g->plan.worker_count))
+		return error_set(error, PG_ERROR_USAGE, "a recording of %u workers takes %zu bytes at least, not %zu",
+				 g->plan.worker_count, pg_recording_least(g->plan.worker_count), g->recording_size);
 	return check_plan(&g->plan, error);
 }
 
-struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
-			   struct pg_error *error)
+struct pg_gateway *pg_open_recorded(const struct pg_plan *plan, struct pg_stats_page *page, void *state,
+				    size_t state_size, void *recording, size_t size, struct pg_error *error)
 {
 	struct pg_gateway *g = calloc(1, sizeof(*g));
 
@@ -187,6 +191,8 @@ struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *pag
 	}
 	g->plan = *plan;
 	g->page = page;
+	g->recording = recording;
+	g->recording_size = size;
 	g->resumes = page->tsc_hz != 0;
 	g->engine = engine_of(plan);
 	g->hot_path = hot_path_select(plan->isa);
@@ -203,6 +209,12 @@ struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *pag
 		page->tsc_hz = pg_tsc_hz();
 	snprintf(page->isa, sizeof(page->isa), "%s", g->hot_path->isa);
 	return g;
+}
+
+struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
+			   struct pg_error *error)
+{
+	return pg_open_recorded(plan, page, state, state_size, NULL, 0, error);
 }
 
 /// @return false when the workers were not all found so within timeout_ms

@@ -8,6 +8,7 @@
 #include "pipeline/egress.h"
 #include "replication/turn.h"
 #include "runtime/engine.h"
+#include "runtime/recording.h"
 #include "runtime/worker_tasks.h"
 #include "stats/error.h"
 #include "world/search.h"
@@ -315,6 +316,8 @@ int worlds_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 		rc = begin_world(g, w, world, error);
 	if (rc == PG_OK)
 		replication_init(w->shard->replication);
+	if (rc == PG_OK)
+		recording_open(g, w);
 	if (w->number + 1 < g->plan.worker_count)
 		return rc;
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)

@@ -221,10 +221,13 @@ void journal_begin(const struct world_part *part, uint32_t tick, bool rerank)
 }
 
 /// FNV-1a over words, in lanes that a compiler can take side by side.
-uint32_t frame_sum(const struct world_frame *frame, uint32_t from, uint32_t to)
+uint32_t frame_sum(const struct world_part *part, uint32_t from, uint32_t to)
 {
-	enum { LANES = 6, PRIME = 16777619 };
-	uint32_t lane[LANES] = {2166136261, 1, 2, 3, 4, 5}, sum = 0;
+	enum { LANES = 8, PRIME = 16777619 };
+	const struct world_own *own = part->own;
+	const struct world_tables *tables = own->rerank ? &own->next : &own->now;
+	const struct world_frame *frame = world_frame_at(part, own->tick);
+	uint32_t lane[LANES] = {2166136261, 1, 2, 3, 4, 5, 6, 7}, sum = 0;
 
 	for (uint32_t rank = from; rank < to; rank++) {
 		lane[0] = (lane[0] ^ (uint32_t)frame->x[rank]) * PRIME;
@@ -233,6 +236,8 @@ uint32_t frame_sum(const struct world_frame *frame, uint32_t from, uint32_t to)
 		lane[3] = (lane[3] ^ (uint16_t)frame->vx[rank]) * PRIME;
 		lane[4] = (lane[4] ^ (uint16_t)frame->vy[rank]) * PRIME;
 		lane[5] = (lane[5] ^ (uint16_t)frame->vz[rank]) * PRIME;
+		lane[6] = (lane[6] ^ tables->number[rank]) * PRIME;
+		lane[7] = (lane[7] ^ tables->identity[rank]) * PRIME;
 	}
 	for (unsigned i = 0; i < LANES; i++)
 		sum = (sum ^ lane[i]) * PRIME;
@@ -247,7 +252,7 @@ void journal_step(const struct world_part *part, uint32_t ranks, uint32_t from, 
 		.ranks = ranks,
 		.from = from,
 		.to = own->at,
-		.sum = frame_sum(world_frame_at(part, own->tick), from, own->at),
+		.sum = frame_sum(part, from, own->at),
 	};
 
 	append(part, &entry, sizeof(entry));

@@ -182,8 +182,9 @@ ALWAYS_INLINE uint64_t journal_written(const struct journal_head *head)
 	return __atomic_load_n(&head->written, __ATOMIC_ACQUIRE);
 }
 
-/// Of what a step wrote of a frame. Of two that differ anywhere, it differs but once in 2^32.
-uint32_t frame_sum(const struct world_frame *frame, uint32_t from, uint32_t to);
+/// Of what a step wrote of the frame that is being written, and of who that is. Of two that differ anywhere, it is the same once in
+/// 2^32.
+uint32_t frame_sum(const struct world_part *part, uint32_t from, uint32_t to);
 
 /// From now on, what is done to the part is written down. Before anybody comes.
 /// @param first_us  what time it was at the part's first tick: microseconds since 1970

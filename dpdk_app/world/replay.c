@@ -208,7 +208,7 @@ static enum outcome do_step(struct replay_part *of, const struct journal_step *e
 		return IMPOSSIBLE;
 	published = world_part_step(of->part, entry->ranks);
 	if (!of->differs && (from != entry->from || own->at != entry->to || published != entry->word.more ||
-			     frame_sum(world_frame_at(of->part, own->tick), from, own->at) != entry->sum)) {
+			     frame_sum(of->part, from, own->at) != entry->sum)) {
 		of->differs = true;
 		of->differs_from = from;
 	}

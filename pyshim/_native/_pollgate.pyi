@@ -35,6 +35,9 @@ class _Lib:
     PG_COMPRESSIBLE: Final[int]
     PG_LOSSES: Final[int]
     PG_OK: Final[int]
+    PG_REPLAY_FRAME: Final[int]
+    PG_REPLAY_BROKEN: Final[int]
+    PG_REPLAY_MEMORY: Final[int]
     PG_ERROR_USAGE: Final[int]
     PG_ERROR_DEVICE: Final[int]
     PG_ERROR_MEMORY: Final[int]
@@ -100,6 +103,33 @@ class _Lib:
     def pg_open(
         self, plan: _CDataBase, page: _CDataBase, state: _CDataBase, state_size: int, error: _CDataBase, /
     ) -> Any: ...
+    def pg_open_recorded(
+        self,
+        plan: Any,
+        page: _CDataBase,
+        state: _CDataBase,
+        state_size: int,
+        recording: Any,
+        size: int,
+        error: _CDataBase,
+        /,
+    ) -> Any: ...
+    def pg_recording_least(self, workers: int, /) -> int: ...
+    def pg_recording_read(
+        self,
+        recording: _CDataBase,
+        size: int,
+        workers: int,
+        worker: int,
+        last_us: int,
+        out: _CDataBase,
+        begin: _CDataBase,
+        /,
+    ) -> int: ...
+    def pg_replay_open(self, journal: _CDataBase, length: int, memory_max: int, /) -> Any: ...
+    def pg_replay_next(self, replay: Any, frame: _CDataBase, /) -> int: ...
+    def pg_replay_entities(self, replay: Any, world: int, out: _CDataBase, room: int, /) -> int: ...
+    def pg_replay_close(self, replay: Any, /) -> None: ...
     def pg_dropped(self, gateway: Any, text: _CDataBase, size: int, /) -> int: ...
     def pg_start(self, gateway: Any, error: _CDataBase, /) -> int: ...
     def pg_apply(self, gateway: Any, policy: Any, timeout_ms: int, error: _CDataBase, /) -> int: ...

@@ -11,9 +11,9 @@ from pathlib import Path
 from cffi import FFI
 
 # In this order: each may use what stands before it.
-TOPICS = ("names", "errors", "plan", "stats", "sessions", "lifecycle", "load", "bench")
+TOPICS = ("names", "errors", "plan", "stats", "sessions", "lifecycle", "recording", "load", "bench")
 
-HEADERS = '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgate_load.h"'
+HEADERS = "\n".join(f'#include "pollgate{part}.h"' for part in ("", "_bench", "_load", "_recording"))
 
 DECL = Path(__file__).resolve().parent / "decl"
 

@@ -25,6 +25,7 @@ from pyshim.config.game import GameConfig
 from pyshim.config.listen import ListenConfig
 from pyshim.config.netcode import NetcodeConfig
 from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
+from pyshim.config.record import RecordConfig
 from pyshim.config.section import Section, sentence, text_schema
 from pyshim.config.worlds import WORLDS_MAX, WorldConfig
 
@@ -262,6 +263,7 @@ class Config(Section):
         description="Worlds in which players see each other.",
         json_schema_extra={"minItems": 0},
     )
+    record: RecordConfig = RecordConfig()
     control: ControlConfig = ControlConfig()
     host: HostConfig = HostConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -11,7 +11,7 @@ from pyshim.settings import SETTINGS
 # Keys that apply while packets flow, with everything under them. List indexes are left out.
 _BY_TYPE = {"delivery.compress", "delivery.messages_pps", "delivery.messages_burst"}
 _FORMER = {"delivery.resends"}  # does nothing, and may come and go
-_OTHERS = {"log.level", "metrics.listen", "game.routes"}
+_OTHERS = {"log.level", "metrics.listen", "game.routes", "record.seconds"}
 LIVE = {one.key for one in SETTINGS if one.live} | _BY_TYPE | _FORMER | _OTHERS
 
 

@@ -38,6 +38,8 @@ def find_world_contradictions(config: object) -> Iterator[Incompatibility]:
         yield from _of_combat(world, path)
     for listener, path in items(get(config, "listen"), ("listen",)):
         yield from _of_listener(listener, path, [name for name in names if isinstance(name, str)])
+    if get(get(config, "record"), "path") is not None and not names:
+        yield Incompatibility(("record", "path"), "there is no world to record; remove it, or add worlds")
 
 
 def _of_radii(world: object, path: Path) -> Iterator[Incompatibility]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 from pyshim.confinement import Confinement
@@ -18,6 +19,7 @@ from pyshim.dataplane.library import (
 )
 from pyshim.dataplane.page import StatsPage
 from pyshim.dataplane.process import eal_init
+from pyshim.errors import UnavailableError
 from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy
 from pyshim.system.memory_file import SessionState
@@ -30,10 +32,13 @@ _DROPPED_BYTES = 1024  # for a few words on each section that there can be
 class Gateway:
     """A running data plane; a process opens one, once in its life."""
 
-    def __init__(self, plan: Plan, page: StatsPage, state: SessionState) -> None:
+    def __init__(
+        self, plan: Plan, page: StatsPage, state: SessionState, recording_fd: int | None = None
+    ) -> None:
         """Initialise EAL if the plan has DPDK in it, devices or sockets, and tables.
 
-        `page` and `state` must outlive the gateway.
+        `page` and `state` must outlive the gateway. `recording_fd` is of the memory in which is written down
+        what is done to the worlds, and stays the caller's.
 
         Raises:
             UnavailableError: a device, memory or permission is missing; nothing is left configured.
@@ -47,7 +52,18 @@ class Gateway:
         self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
         self._memory = state.map()
         self.state: Any = ffi.from_buffer(self._memory, require_writable=True)
-        self.native: Any = lib.pg_open(wanted, page.native, self.state, len(self._memory), error)
+        self._recording = _map_recording(recording_fd, plan.recording_bytes)
+        recording = ffi.NULL if self._recording is None else ffi.from_buffer(self._recording)
+        self._recorded: Any = recording
+        self.native: Any = lib.pg_open_recorded(
+            wanted,
+            page.native,
+            self.state,
+            len(self._memory),
+            recording,
+            plan.recording_bytes,
+            error,
+        )
         if self.native == ffi.NULL:
             self._unmap()
             check(error.code or lib.PG_ERROR_INTERNAL, error)
@@ -64,6 +80,9 @@ class Gateway:
     def _unmap(self) -> None:
         ffi.release(self.state)
         self._memory.close()
+        if self._recording is not None:
+            ffi.release(self._recorded)
+            self._recording.close()
 
     def confine(self, confinement: Confinement) -> None:
         """Give up what only opening devices took; before `start`, for the whole process and for good.
@@ -208,3 +227,20 @@ class Gateway:
         """
         error = new_error()
         check(lib.pg_stop(self.native, milliseconds(timeout_s), error), error)
+
+
+def _map_recording(fd: int | None, size_bytes: int) -> mmap.mmap | None:
+    """All of it at once: no poll loop takes a page that is not there.
+
+    Raises:
+        UnavailableError: there is not enough memory.
+    """
+    if fd is None or size_bytes == 0:
+        return None
+    try:
+        return mmap.mmap(fd, size_bytes, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    except OSError as problem:
+        raise UnavailableError(
+            f"record.memory_mib: {size_bytes >> 20} MiB for the recording cannot be mapped "
+            f"({problem.strerror}); lower it, or give this host more memory"
+        ) from problem

@@ -17,6 +17,7 @@ from pyshim.management.figures import PATHS, Figures
 from pyshim.management.game import game_routes
 from pyshim.management.netcode import netcode_routes
 from pyshim.management.openapi import openapi
+from pyshim.management.recording import recording_routes
 from pyshim.management.sessions import Gateway, routes
 
 # Where that is, is not told to everybody.
@@ -48,6 +49,8 @@ def _for_players(gateway: Gateway | None) -> Iterator[Route]:
             yield from netcode_routes(gateway.tokens)
         if gateway.game is not None:
             yield from game_routes(gateway.game)
+        if gateway.record is not None:
+            yield from recording_routes(gateway.record)
 
 
 class Open:
@@ -84,6 +87,7 @@ def _openapi_of(gateway: Gateway | None) -> Callable[[Request], Awaitable[Respon
         sessions=sessions,
         tokens=gateway is not None and gateway.tokens is not None,
         game=gateway is not None and gateway.game is not None,
+        recording=gateway is not None and gateway.record is not None,
     )
 
     async def answer(_: Request) -> Response:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pyshim import __version__
 from pyshim.management import game as game_bus
 from pyshim.management import netcode
+from pyshim.management import recording as recorded
 from pyshim.management.figures import INTERVALS_S
 from pyshim.management.requests import ConnectTokenRequest, IssueRequest, MessageRequest
 from pyshim.management.sessions import LIST_DEFAULT, LIST_QUERY
@@ -72,10 +73,10 @@ _PROCESS = {
 }
 
 
-def openapi(*, sessions: bool, tokens: bool, game: bool = False) -> dict[str, Any]:
+def openapi(*, sessions: bool, tokens: bool, game: bool = False, recording: bool = False) -> dict[str, Any]:
     """The description of every request: figures, and what is given to players, as the listeners are."""
     asked = _figures() | (_sessions() if sessions else {}) | (_tokens() if tokens else {})
-    asked |= _game() if game else {}
+    asked |= (_game() if game else {}) | (_recording() if recording else {})
     return {
         "openapi": "3.1.0",
         "info": {"title": "pollgate control API", "version": __version__},
@@ -99,6 +100,15 @@ def _game() -> dict[str, Any]:
     ring_bytes = {"type": "integer", "description": "of each ring"}
     listed = {"ring_bytes": ring_bytes, "processes": {"type": "array", "items": _object(_PROCESS)}}
     return {game_bus.PATH: {"get": _operation("List game processes", {200: listed}, (400,))}}
+
+
+def _recording() -> dict[str, Any]:
+    written = {
+        "path": {"type": "string", "description": "on the gateway's host"},
+        "bytes": {"type": "integer"},
+        "took": {"type": "number", "description": "seconds"},
+    }
+    return {recorded.PATH: {"post": _operation("Write the recording", {201: written}, (400, 503))}}
 
 
 def _tokens() -> dict[str, Any]:

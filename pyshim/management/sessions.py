@@ -21,6 +21,7 @@ from pyshim.management.answers import numbers, refusal
 from pyshim.management.refusals import telling
 from pyshim.management.requests import IssueRequest, MessageRequest, parse_body
 from pyshim.operator_messages import OperatorMessage, OperatorQueue, SendOutcome, SendResult
+from pyshim.recording.files import Saved
 from pyshim.sessions import LIST_MAX, NUMBERS, Page, SessionInfo, SessionTable
 from pyshim.stats import Snapshot
 
@@ -40,6 +41,7 @@ class Gateway:
     address: Endpoint | None  # that players are told; None: no listener has profile session
     tokens: TokenMaker | None = None  # of profile netcode
     game: Callable[[], Snapshot] | None = None  # figures of its processes; None: there is no game
+    record: Callable[[str], Saved] | None = None  # writes the recording; None: nothing is recorded
 
 
 def routes(gateway: Gateway) -> list[Route]:

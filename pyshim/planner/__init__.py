@@ -34,6 +34,7 @@ from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.netcode import check_netcode, plan_netcode
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
+from pyshim.planner.recording import check_recording, recording_bytes, recording_notes
 from pyshim.planner.sockets import lay_out_sockets
 from pyshim.planner.user import check_user
 from pyshim.planner.worlds import plan_listeners, plan_world
@@ -64,6 +65,7 @@ def plan(config: Config, host: HostFacts) -> Plan:
     check_user(config, host, problems)
     check_netcode(config, problems)
     check_game(config, host, layout, problems)
+    check_recording(config, host, problems)
     if problems:
         raise PlanError(problems)
     made = _plan(config, host, layout, mtu_notes)
@@ -96,11 +98,12 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         log_level=config.log.level,
         policy=policy_of(config),
         warnings=(*warn_of_former(config), *warn_of_environment(config, host)),
-        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *game_notes(config)),
+        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *game_notes(config), *recording_notes(config)),
         issued_capacity=issued_capacity,
         netcode=netcode,
         game=plan_game(config, host, layout),
         worlds=tuple(map(plan_world, config.worlds)),
+        recording_bytes=recording_bytes(config),
         gateway_id=config.sessions.gateway.id,
         gateway_bits=config.sessions.gateway.bits,
         confinement=confine(_kinds(config), host.user),

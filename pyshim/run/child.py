@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 
 from pyshim.eal.messages import TAIL_LINES
@@ -63,8 +64,10 @@ class LogTail:
 class Child:
     """A started worker process. Its three descriptors become readable: `pidfd`, `channel`, `log_fd`."""
 
-    def __init__(self, stats_fd: int, state_fd: int, start_limit_s: float) -> None:
-        """Start the process; it inherits this one's CPU affinity and the two memory files.
+    def __init__(
+        self, stats_fd: int, state_fd: int, start_limit_s: float, recording_fd: int | None = None
+    ) -> None:
+        """Start the process; it inherits this one's CPU affinity and the memory files.
 
         It ends itself when it does not serve within `start_limit_s` and nobody has ended it for that.
 
@@ -74,14 +77,17 @@ class Child:
         self.log = LogTail()
         with ExitStack() as on_failure:
             try:
-                self._start(stats_fd, state_fd, start_limit_s, on_failure)
+                files = {"stats": stats_fd, "state": state_fd}
+                if recording_fd is not None:
+                    files["recording"] = recording_fd
+                self._start(files, start_limit_s, on_failure)
             except OSError as problem:
                 raise UnavailableError(
                     f"no worker process can be started: {problem.strerror}; {_what_to_do(problem)}"
                 ) from problem
             on_failure.pop_all()
 
-    def _start(self, stats_fd: int, state_fd: int, start_limit_s: float, on_failure: ExitStack) -> None:
+    def _start(self, files: Mapping[str, int], start_limit_s: float, on_failure: ExitStack) -> None:
         """Everything that takes a descriptor or a process; what is taken is given back `on_failure`."""
         self.channel, theirs = Channel.pair()
         on_failure.callback(self.channel.close)
@@ -91,9 +97,9 @@ class Child:
             # At both: a supervisor that does not read, being frozen, must not hold up who serves packets.
             for end in (self.log_fd, log_end):
                 os.set_blocking(end, False)
-            inherited = (theirs.fileno(), stats_fd, state_fd)
+            inherited = {"control": theirs.fileno(), **files}
             command = [sys.executable, "-P", "-m", MODULE]
-            for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
+            for name, fd in inherited.items():
                 command += [f"--{name}", str(fd)]
             command += ["--start-limit", str(math.ceil(start_limit_s) + _START_GRACE_S)]
             try:
@@ -102,7 +108,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=log_end,
                     stderr=log_end,
-                    pass_fds=inherited,
+                    pass_fds=tuple(inherited.values()),
                     start_new_session=True,  # so that Ctrl-C reaches the supervisor only
                 )
             finally:

@@ -24,6 +24,7 @@ from pyshim.run.address_conflicts import AddressConflicts
 from pyshim.run.child import Child, start_limit_s
 from pyshim.run.game_bus import GameBus
 from pyshim.run.liveness import Liveness
+from pyshim.run.recording import RecordingKeeper
 from pyshim.run.reload_socket import Outcome
 from pyshim.run.reloading import LiveConfig, RefusedError
 from pyshim.run.restarts import Restarts
@@ -78,6 +79,7 @@ class Memory:
     state: OwnState
     operator_queue: OperatorQueue
     game: GameBus
+    keeper: RecordingKeeper
 
 
 class Supervision:
@@ -95,6 +97,7 @@ class Supervision:
         self._state = memory.state
         self._operator_queue = memory.operator_queue
         self._game = memory.game
+        self._keeper = memory.keeper
         self._status = status
 
         self._clock = RunningClock()
@@ -170,6 +173,9 @@ class Supervision:
         self._publish()
         if not self._said_stopped:
             self._page.settle()
+        if self._started_s is not None:
+            self._keeper.finish()
+        self._tell_of_recording()
         elapsed_s = 0.0 if self._started_s is None else self._clock.now_s() - self._started_s
         self._view.finished(self._status.snapshot(), elapsed_s)
 
@@ -184,12 +190,17 @@ class Supervision:
         self._advance_reload(now_s)
         if self._game.turn():
             self._publish()
+        self._tell_of_recording()
         if self._started_s is not None and now_s - self._shown_s >= VIEW_S:
             self._shown_s = now_s
             self._show(now_s)
         for_s = self._options.for_s
         if self._started_s is not None and for_s is not None and now_s - self._started_s >= for_s:
             self._take(self._life.stop(now_s))
+
+    def _tell_of_recording(self) -> None:
+        for level, sentence in self._keeper.news():
+            self._tell(level, sentence)
 
     def _show(self, now_s: float) -> None:
         """Give the view its figures, and the operator what follows from them."""
@@ -263,7 +274,7 @@ class Supervision:
         remove_stale_sockets(self._live.plan)
         limit_s = start_limit_s(self._live.config.workers.stall_timeout_s)
         try:
-            child = Child(self._page.fd, self._state.fd, limit_s)
+            child = Child(self._page.fd, self._state.fd, limit_s, self._keeper.fd)
         except UnavailableError as problem:
             if not self._life.served:
                 raise
@@ -381,6 +392,8 @@ class Supervision:
             short_of_memory=self._life.condemned is None and child.died_of_memory,
             last_line=last_meaningful(log),
         )
+        if not death.in_order:
+            self._keeper.worker_died()
         self._take(self._life.died(death, self._clock.now_s()))
 
     def _start_failure(self, how: str, log: tuple[str, ...], *, short_of_memory: bool) -> PollgateError:
@@ -466,6 +479,7 @@ class Supervision:
     def _commit(self) -> None:
         told = self._live.commit()
         self._game.settle(self._live.plan.policy)
+        self._keeper.seconds = self._live.config.record.seconds
         self._reload_successful = True
         self._publish()
         self._tell("info", told)

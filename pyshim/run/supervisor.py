@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from pyshim.config import Config, load_config
 from pyshim.connect_tokens import TokenMaker
@@ -24,7 +25,9 @@ from pyshim.operator_messages import OperatorQueue
 from pyshim.plan import Plan
 from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
+from pyshim.recording.keeping import RecordingMemory
 from pyshim.run.game_bus import GameBus
+from pyshim.run.recording import RecordingKeeper
 from pyshim.run.reloading import LiveConfig
 from pyshim.run.resolving import resolved
 from pyshim.run.run_status import Status
@@ -70,11 +73,14 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
                 f"the control CPUs {list(decided.control_cpus)} cannot be used: {problem.strerror}; "
                 "compare workers.cpus with `taskset -cp $$`"
             ) from problem
+        keeper = RecordingKeeper(stack.enter_context(_recording(config, decided)), config.record.seconds)
         operator_queue = stack.enter_context(closing(OperatorQueue()))
         gateway = stack.enter_context(_issuing(config, state, operator_queue, tokens))
         status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
         if gateway is not None and decided.game.path:
             gateway = replace(gateway, game=status.snapshot)
+        if gateway is not None and keeper.records:
+            gateway = replace(gateway, record=keeper.save)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
             control = stack.enter_context(closing(server.open_control(served)))
@@ -83,9 +89,19 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
             LiveConfig(options.config_path, config, decided, server, served.metrics.listen)
         )
         game = stack.enter_context(closing(GameBus(decided, read_game_token(config), page.of("process"))))
-        memory = Memory(page, state, operator_queue, game)
+        memory = Memory(page, state, operator_queue, game, keeper)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)
+
+
+@contextmanager
+def _recording(config: Config, decided: Plan) -> Iterator[RecordingMemory | None]:
+    """The memory of what is done to the worlds, if that is recorded."""
+    if config.record.path is None:
+        yield None
+        return
+    with RecordingMemory(decided, Path(config.record.path)) as memory:
+        yield memory
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 
 It is Python for a few milliseconds; then its main thread sleeps on the control socket while poll loops run in
 C. So nothing heavy is imported here. Run as `python -m pyshim.run.worker --control FD --stats FD --state FD
---start-limit SECONDS`.
+--start-limit SECONDS`, and `--recording FD` if something is recorded.
 """
 
 from __future__ import annotations
@@ -58,13 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser = argparse.ArgumentParser(prog=MODULE, description=__doc__)
     for name in ("control", "stats", "state"):
         parser.add_argument(f"--{name}", type=int, required=True, metavar="FD", help="inherited descriptor")
+    parser.add_argument("--recording", type=int, metavar="FD", help="inherited descriptor")
     parser.add_argument("--start-limit", type=int, required=True, metavar="SECONDS")
     options = parser.parse_args(arguments)
 
     channel = control.Channel.of_fd(options.control)
     try:
         state = SessionState(options.state, huge_pages=False)
-        serve(channel, StatsPage.attach(options.stats), state, options.start_limit)
+        serve(channel, StatsPage.attach(options.stats), state, options.recording, options.start_limit)
     except PollgateError as problem:
         _fail(channel, control.failure(problem))
     except OSError as problem:
@@ -88,7 +89,13 @@ def _fail_of_a_bug(channel: control.Channel, problem: Exception) -> NoReturn:
     _fail(channel, control.Failed(ExitCode.INTERNAL, f"the worker process failed: {problem!r}"))
 
 
-def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_limit_s: int) -> None:
+def serve(
+    channel: control.Channel,
+    page: StatsPage,
+    state: SessionState,
+    recording_fd: int | None,
+    start_limit_s: int,
+) -> None:
     """Run one data plane from the Start message to the Stop message, or to the end of the stream.
 
     Raises:
@@ -106,7 +113,7 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
     wake_when_orphaned()
     gain_nothing()
     limit_capabilities(plan.confinement.starting)
-    gateway = Gateway(plan, page, state)
+    gateway = Gateway(plan, page, state, recording_fd)
     gateway.confine(plan.confinement)
     games = Games(channel, gateway)
     _map_games(channel, games, start.game_rings, start_limit_s)

@@ -139,8 +139,8 @@ sessions: {capacity: 1e6}
     ("addition", "sentence"),
     [
         ("lisen: []", 'lisen: unknown key; did you mean "listen"?'),
-        ("x: 1", "x: unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, netcode, game, worlds, control, host, metrics, log"),
-        ('"a b": 1', '"a b": unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, netcode, game, worlds, control, host, metrics, log'),
+        ("x: 1", "x: unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, netcode, game, worlds, record, control, host, metrics, log"),
+        ('"a b": 1', '"a b": unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, netcode, game, worlds, record, control, host, metrics, log'),
         ("log:", "log: found nothing, allowed: a mapping with the keys level"),
         ("log: {level: warn}", 'log.level: found "warn", allowed: debug, info, warning or error; '
          'did you mean "warning"?'),
@@ -279,7 +279,7 @@ def test_a_byte_order_mark_is_not_text() -> None:
         (b"a: 1\nb: \xff\n", "gate.yaml:2: byte 0xff is not UTF-8; save the file as UTF-8"),
         (b" " * (1 << 20) + b"\n", "gate.yaml:1: the file is larger than 1048576 bytes; is it a configuration?"),
         (b"- 1\n", "gate.yaml:1: found a list of 1 entry, allowed: a mapping with the keys engine, eal, sockets, "
-         "ports, workers, listen, sessions, delivery, netcode, game, worlds, control, host, metrics, log"),
+         "ports, workers, listen, sessions, delivery, netcode, game, worlds, record, control, host, metrics, log"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_configuration_is_refused(data: bytes, sentence: str) -> None:

@@ -164,3 +164,9 @@ def test_a_world_without_bounds_is_told_what_they_are() -> None:
 def test_a_listener_names_a_world_that_there_is() -> None:
     (found,) = errors(PORTS + "listen: [{port: 1, profile: session, world: cave}]\n")
     assert found.endswith('listen[0].world: found "cave", allowed: none; add one to worlds')
+
+
+def test_there_must_be_a_world_to_record() -> None:
+    assert errors(f"{PORTS}record: {{path: a.rec}}\n") == [
+        "gate.yaml:3: record.path: there is no world to record; remove it, or add worlds"
+    ]

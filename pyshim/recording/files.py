@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The file of a recording: two lines of text, then what each worker wrote down, one after the other.
+
+The first line is MAGIC, the second one JSON: `Header`. What workers wrote is laid out as
+dpdk_app/world/journal.h says, from the beginning of a block on.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pyshim.errors import UsageError
+
+MAGIC = b"pollgate recording 1\n"
+_HEADER_BYTES_MAX = 1 << 20
+_WORLDS_MAX = 32
+_WORKERS_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWorld:
+    """What its positions mean: metres = low_m + quanta * quantum_m."""
+
+    name: str
+    low_m: tuple[float, float, float]
+    quantum_m: float
+    tick_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a recording is of."""
+
+    version: str  # of pollgate
+    saved: str  # when: ISO 8601
+    why: str  # it was written then
+    worlds: tuple[RecordedWorld, ...]
+    workers: tuple[int, ...]  # bytes of each
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A file that was written."""
+
+    path: Path
+    size_bytes: int
+    took_s: float
+
+
+def write_recording(path: Path, header: Header, journals: Iterable[bytes | memoryview]) -> int:
+    """Replace the file at `path`, for its owner alone to read; returns its bytes.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(MAGIC)
+            file.write(json.dumps(asdict(header), separators=(",", ":")).encode() + b"\n")
+            for journal in journals:
+                file.write(journal)
+            written = file.tell()
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    return written
+
+
+class Recording:
+    """A file that was read: who wrote it may be anybody."""
+
+    def __init__(self, path: Path) -> None:
+        """Map it.
+
+        Raises:
+            UsageError: it cannot be read, or is no recording.
+        """
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as problem:  # ValueError: it is empty
+            text = problem.strerror if isinstance(problem, OSError) else "it is empty"
+            raise UsageError(f"{path}: the recording cannot be read: {text}") from problem
+        try:
+            self.header, self._at = self._read_header()
+        except BaseException:
+            self._map.close()
+            raise
+
+    def _read_header(self) -> tuple[Header, int]:
+        if self._map[: len(MAGIC)] != MAGIC:
+            raise UsageError(
+                f"{self.path}: this is no recording of this version of pollgate, which begins with "
+                f"{MAGIC.decode().strip()!r}"
+            )
+        end = self._map.find(b"\n", len(MAGIC), len(MAGIC) + _HEADER_BYTES_MAX)
+        try:
+            header = _header(json.loads(self._map[len(MAGIC) : end])) if end >= 0 else None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            header = None
+        if header is None:
+            raise UsageError(f"{self.path}: the recording's second line says nothing that can be read")
+        length = end + 1 + sum(header.workers)
+        if length != len(self._map):
+            raise UsageError(
+                f"{self.path}: the recording has {len(self._map)} bytes and should have {length}; it was "
+                "cut off"
+            )
+        return header, end + 1
+
+    def journal(self, worker: int) -> memoryview:
+        """What a worker wrote down."""
+        begin = self._at + sum(self.header.workers[:worker])
+        return memoryview(self._map)[begin : begin + self.header.workers[worker]]
+
+    def close(self) -> None:
+        """Let go of the file; all views of it must be gone."""
+        self._map.close()
+
+
+def _header(found: Any) -> Header:
+    """Raises ValueError, TypeError or KeyError when it is none."""
+    worlds, workers = found["worlds"], found["workers"]
+    if not (0 < len(worlds) <= _WORLDS_MAX and 0 < len(workers) <= _WORKERS_MAX):
+        raise ValueError
+    if not all(type(one) is int and one >= 0 for one in workers):
+        raise ValueError
+    return Header(
+        version=str(found["version"]),
+        saved=str(found["saved"]),
+        why=str(found["why"]),
+        worlds=tuple(map(_world, worlds)),
+        workers=tuple(workers),
+    )
+
+
+def _world(found: Any) -> RecordedWorld:
+    x, y, z = map(float, found["low_m"])
+    return RecordedWorld(str(found["name"]), (x, y, z), float(found["quantum_m"]), int(found["tick_hz"]))
