@@ -226,7 +226,7 @@ enum pgc_event_type {
 	PGC_EVENT_PONG,
 	PGC_EVENT_CORRECTION, /* the game has put us elsewhere: what we say of where we are follows from there */
 	PGC_EVENT_GAME,       /* of the game's own types */
-	PGC_EVENT_WORLD,      /* with options.world: in which world we are now; nobody of another is in sight */
+	PGC_EVENT_WORLD,      /* with options.world: in which world we are now (name "": in none); nobody of another is in sight */
 	PGC_EVENT_ENTER,      /* somebody is in sight */
 	PGC_EVENT_LEAVE,      /* somebody is not any more. With the connection all are gone, without this */
 	PGC_EVENT_STATE,      /* the game's own state of somebody in sight, the first or another one */

@@ -298,8 +298,13 @@ bool world_known_read(const uint8_t *body, size_t length, struct world_known *ou
 		return false;
 	memcpy(&about, body, sizeof(about));
 	if (about.name_len == 0 || about.name_len > WORLD_NAME_MAX || about.name_len != length - sizeof(about) ||
-	    !utf8_valid(name, about.name_len) || about.tick_hz == 0 || about.quantum_um == 0 || about.slots == 0 ||
-	    about.slots > WORLD_SLOTS_MAX ||
+	    !utf8_valid(name, about.name_len))
+		return false;
+	if (about.tick_hz == 0) { // in none
+		*out = (struct world_known){.any = true, .epoch = about.epoch};
+		return true;
+	}
+	if (about.quantum_um == 0 || about.slots == 0 || about.slots > WORLD_SLOTS_MAX ||
 	    (about.cell_shift != 0 && (about.cell_shift < CELL_SHIFT_MIN || about.cell_shift > WORLD_POSITION_BITS)))
 		return false;
 	*out = (struct world_known){

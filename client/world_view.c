@@ -289,7 +289,7 @@ void world_view_apply(struct world_view *view, const uint8_t *body, size_t lengt
 		view->counts.malformed++;
 		return;
 	}
-	if (!view->world.any || view->body.epoch != view->world.epoch) {
+	if (!view->world.any || view->body.epoch != view->world.epoch || view->world.tick_hz == 0) {
 		view->counts.other_epoch++;
 		return;
 	}

@@ -296,6 +296,13 @@ int pgg_kick(pgg *game, uint32_t player, uint8_t reason);
 /** Sets where the player is, who is told. Finite. */
 int pgg_place(pgg *game, uint32_t player, const float position[3], const float velocity[3]);
 
+/** Puts the player into another world, or with NULL out of all; the player is told, and its table of who is in sight is empty.
+ *  An unknown world is counted by the gateway as refused (no_world), as a place outside of it is (body).
+ *  @param world     as in the gateway's configuration
+ *  @param position  NULL: where it was, if that is in this world, else nowhere until it moves
+ *  @param velocity  NULL: it stands */
+int pgg_enter_world(pgg *game, uint32_t player, const char *world, const float position[3], const float velocity[3]);
+
 /** Ask for a player's round trip and losses: PGG_QUALITY follows with this cookie. */
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie);
 

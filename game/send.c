@@ -154,7 +154,7 @@ static bool profile_has(const struct player *player, uint16_t type, const struct
 {
 	if (likely(player->profile != PGG_PROFILE_NETCODE))
 		return true;
-	if (type == GAME_PLACE || type == GAME_ASK)
+	if (type == GAME_PLACE || type == GAME_ASK || type == GAME_WORLD)
 		return false;
 	return type != GAME_SEND || (message->type == PGG_PAYLOAD && !message->reliable && message->length >= 1 &&
 				     message->length <= PGG_PAYLOAD_MAX);
@@ -162,8 +162,8 @@ static bool profile_has(const struct player *player, uint16_t type, const struct
 
 /// To the worker who serves the player.
 /// @param message  of GAME_SEND; NULL otherwise
-static int order(pgg *game, uint32_t player, uint16_t type, const struct pgg_message *message, uint32_t length,
-		 void **body)
+static int order_player(pgg *game, uint32_t player, uint16_t type, const struct pgg_message *message, uint32_t length,
+			void **body)
 {
 	const int result = check_alive(game);
 	const struct player *found;
@@ -189,7 +189,7 @@ int pgg_send_reserve(pgg *game, uint32_t player, const struct pgg_message *messa
 
 	if (unlikely(result != PGG_OK))
 		return result;
-	result = order(game, player, GAME_SEND, message, (uint32_t)sizeof(*send) + message->length, &record);
+	result = order_player(game, player, GAME_SEND, message, (uint32_t)sizeof(*send) + message->length, &record);
 	if (unlikely(result != PGG_OK))
 		return result;
 	send = record;
@@ -219,7 +219,7 @@ int pgg_kick(pgg *game, uint32_t player, uint8_t reason)
 
 	if (reason > PGG_REASON_MAX)
 		return refuse(game, PGG_ARGUMENT, "reason: %u, allowed are 0 to %u", reason, PGG_REASON_MAX);
-	result = order(game, player, GAME_KICK, NULL, sizeof(struct game_kick), &body);
+	result = order_player(game, player, GAME_KICK, NULL, sizeof(struct game_kick), &body);
 	if (result == PGG_OK)
 		*(struct game_kick *)body = (struct game_kick){.player = player, .reason = reason};
 	return result;
@@ -240,16 +240,50 @@ int pgg_place(pgg *game, uint32_t player, const float position[3], const float v
 		return refuse(game, PGG_ARGUMENT, "position, velocity: three finite numbers are allowed in each");
 	memcpy(place.position, position, sizeof(place.position));
 	memcpy(place.velocity, velocity, sizeof(place.velocity));
-	result = order(game, player, GAME_PLACE, NULL, sizeof(place), &body);
+	result = order_player(game, player, GAME_PLACE, NULL, sizeof(place), &body);
 	if (result == PGG_OK)
 		memcpy(body, &place, sizeof(place));
+	return result;
+}
+
+/// @return false: no world can be called that
+static bool put_world_name(char name[GAME_WORLD_NAME], const char *world)
+{
+	const size_t length = world ? strnlen(world, GAME_WORLD_NAME) : 0;
+
+	if (length == GAME_WORLD_NAME || (world && length == 0))
+		return false;
+	memset(name, 0, GAME_WORLD_NAME);
+	if (world)
+		memcpy(name, world, length);
+	return true;
+}
+
+int pgg_enter_world(pgg *game, uint32_t player, const char *world, const float position[3], const float velocity[3])
+{
+	static const float standing[3];
+	struct game_world order = {.player = player, .flags = position ? GAME_PLACED : 0};
+	void *body;
+	int result;
+
+	if (!put_world_name(order.name, world))
+		return refuse(game, PGG_ARGUMENT, "world: the name has 1 to %u bytes", GAME_WORLD_NAME - 1);
+	if ((position && !is_finite(position)) || (velocity && !is_finite(velocity)))
+		return refuse(game, PGG_ARGUMENT, "position, velocity: three finite numbers are allowed in each");
+	if (position) {
+		memcpy(order.position, position, sizeof(order.position));
+		memcpy(order.velocity, velocity ? velocity : standing, sizeof(order.velocity));
+	}
+	result = order_player(game, player, GAME_WORLD, NULL, sizeof(order), &body);
+	if (result == PGG_OK)
+		memcpy(body, &order, sizeof(order));
 	return result;
 }
 
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie)
 {
 	void *body;
-	const int result = order(game, player, GAME_ASK, NULL, sizeof(struct game_ask), &body);
+	const int result = order_player(game, player, GAME_ASK, NULL, sizeof(struct game_ask), &body);
 
 	if (result == PGG_OK)
 		*(struct game_ask *)body = (struct game_ask){.player = player, .cookie = cookie};

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -24,6 +24,7 @@ NUMBERS = range(1, 2**32)  # of sessions and of players
 LIST_MAX = 1000
 
 _END = 2**32 - 1
+_NAME_MAX = 31  # of a world
 
 
 class NoRoomError(PollgateError):
@@ -66,6 +67,7 @@ class SessionInfo:
     player_id: int
     expires_in_s: float
     once: bool  # may be confirmed once only
+    world: str | None  # that a game process or its ticket names; None: as the listener says, or none
     connections: int  # so far
     connection: Connection | None
     motion: Motion | None
@@ -82,16 +84,19 @@ class Page:
 class SessionTable:
     """The issued sessions of the session state that this process made; `state` must outlive it."""
 
-    def __init__(self, state: OwnState) -> None:
-        """Open it."""
+    def __init__(self, state: OwnState, worlds: Sequence[str] = ()) -> None:
+        """Open it; `worlds` are the names of those that players can be in, in the plan's order."""
+        self._worlds = tuple(worlds)
         self._lock = threading.Lock()
         self._native: Any = state.native
 
-    def issue(self, player_id: int, ttl_s: int, *, once: bool = False) -> Issued:
+    def issue(self, player_id: int, ttl_s: int, *, once: bool = False, world: str | None = None) -> Issued:
         """A new session with a new key for `ttl_s` seconds; the player's session of before is revoked.
 
+        In `world` the player is, wherever it connects; None: in that of the listener.
+
         Raises:
-            UsageError: player 0, or a time that sessions cannot have.
+            UsageError: player 0, a time that sessions cannot have, or a world that there is not.
             NoRoomError: every slot is taken.
         """
         if player_id not in NUMBERS or ttl_s not in NUMBERS:
@@ -99,6 +104,7 @@ class SessionTable:
         key = secrets.token_bytes(KEY_BYTES)
         request: Any = ffi.new("struct pg_issue_request *")
         request.player_id, request.ttl_s, request.once = player_id, ttl_s, once
+        request.world = self._world(world)
         ffi.memmove(request.key, key, KEY_BYTES)
         session: Any = ffi.new("uint32_t *")
         error = new_error()
@@ -120,7 +126,7 @@ class SessionTable:
         out: Any = ffi.new("struct pg_session_info *")
         with self._open() as native:
             found = session in NUMBERS and lib.pg_session_inspect(native, session, out)
-        return _info(out) if found else None
+        return self._info(out) if found else None
 
     def of_player(self, player_id: int) -> SessionInfo | None:
         """The session that a player has; None when there is none."""
@@ -136,13 +142,34 @@ class SessionTable:
         with self._open() as native:
             count = lib.pg_session_list(native, position, out, limit)
         return Page(
-            tuple(_info(out[index]) for index in range(count)), None if position[0] == _END else position[0]
+            tuple(self._info(out[index]) for index in range(count)),
+            None if position[0] == _END else position[0],
         )
 
     def count(self) -> int:
         """How many sessions stand."""
         with self._open() as native:
             return lib.pg_session_count(native)
+
+    def _world(self, name: str | None) -> int:
+        if name is None:
+            return 0
+        if name not in self._worlds:
+            allowed = ", ".join(self._worlds) or "none, the configuration has no worlds"
+            raise UsageError(f"world: there is no {name[:_NAME_MAX]!r}; allowed: {allowed}")
+        return 1 + self._worlds.index(name)
+
+    def _info(self, native: Any) -> SessionInfo:
+        return SessionInfo(
+            session=native.session,
+            player_id=native.player_id,
+            expires_in_s=native.expires_in_ms / 1000,
+            once=bool(native.once),
+            world=self._worlds[native.world - 1] if 0 < native.world <= len(self._worlds) else None,
+            connections=native.connections,
+            connection=_connection(native) if native.connected else None,
+            motion=Motion(_vector(native.position), _vector(native.velocity)) if native.has_motion else None,
+        )
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -169,18 +196,6 @@ _REFUSALS: dict[int, type[PollgateError]] = {
     lib.PG_ERROR_USAGE: UsageError,
     lib.PG_ERROR_MEMORY: NoRoomError,
 }
-
-
-def _info(native: Any) -> SessionInfo:
-    return SessionInfo(
-        session=native.session,
-        player_id=native.player_id,
-        expires_in_s=native.expires_in_ms / 1000,
-        once=bool(native.once),
-        connections=native.connections,
-        connection=_connection(native) if native.connected else None,
-        motion=Motion(_vector(native.position), _vector(native.velocity)) if native.has_motion else None,
-    )
 
 
 def _connection(native: Any) -> Connection:

@@ -108,6 +108,7 @@ enum game_order_type {
 	GAME_KICK = 7,
 	GAME_PLACE = 8,
 	GAME_ASK = 9,
+	GAME_WORLD = 10,
 };
 
 /// How a message travels to whoever gets it.
@@ -168,6 +169,20 @@ struct game_place {
 	float velocity[3];
 } PACKED;
 
+#define GAME_WORLD_NAME 32
+#define GAME_PLACED 0x01
+
+/// Into another world, or into none. Without a place, who was somewhere is in the same place of the other one, or if that has no
+/// such place, nowhere until it moves. The player is told.
+struct game_world {
+	uint32_t player;
+	uint8_t flags; // GAME_PLACED: `position` and `velocity` are said; then the player is told of them (CORRECTION)
+	uint8_t zero[3];
+	char name[GAME_WORLD_NAME]; // zeros behind it; all zeros: out of all worlds
+	float position[3];
+	float velocity[3];
+} PACKED;
+
 struct game_ask {
 	uint32_t player;
 	uint32_t cookie; // comes back
@@ -179,7 +194,8 @@ static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_joined_clie
 		      sizeof(struct game_outgoing) == 8 && sizeof(struct game_send) == 16 &&
 		      sizeof(struct game_send_list) == 16 && sizeof(struct game_send_group) == 16 &&
 		      sizeof(struct game_group) == 8 && sizeof(struct game_kick) == 8 &&
-		      sizeof(struct game_place) == 28 && sizeof(struct game_ask) == 8,
+		      sizeof(struct game_place) == 28 && sizeof(struct game_world) == 64 &&
+		      sizeof(struct game_ask) == 8,
 	      "what two processes agree on");
 
 #endif

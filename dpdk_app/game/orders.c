@@ -68,10 +68,23 @@ static bool place_in_world(const struct session_shard *shard, uint32_t slot, con
 }
 
 /// The player hears of it in order, behind what was said before.
+static enum pg_order_refusal correct(const struct game *game, const struct session_record *record,
+				     const uint8_t motion[sizeof(struct motion)], uint64_t now)
+{
+	const struct outgoing message = {.type = SESSION_CORRECTION,
+					 .reliable = true,
+					 .priority = PRIORITY_URGENT,
+					 .body = motion,
+					 .length = sizeof(struct motion)};
+
+	return session_deliver(game->shard, record_session(record), &message, now) == PG_LOSS_NONE ?
+		       PG_ORDER_REFUSED_NONE :
+		       PG_ORDER_REFUSED_LOST;
+}
+
 static enum pg_order_refusal obey_place(struct game *game, const uint8_t *record, uint32_t length, uint64_t now)
 {
 	struct session_record *placed;
-	struct outgoing message;
 	struct game_place place;
 	uint8_t motion[sizeof(struct motion)];
 	uint32_t slot;
@@ -88,14 +101,47 @@ static enum pg_order_refusal obey_place(struct game *game, const uint8_t *record
 	if (!place_in_world(game->shard, slot, motion, now))
 		return PG_ORDER_REFUSED_BODY;
 	record_move(placed, motion);
-	message = (struct outgoing){.type = SESSION_CORRECTION,
-				    .reliable = true,
-				    .priority = PRIORITY_URGENT,
-				    .body = motion,
-				    .length = sizeof(motion)};
-	return session_deliver(game->shard, record_session(placed), &message, now) == PG_LOSS_NONE ?
-		       PG_ORDER_REFUSED_NONE :
-		       PG_ORDER_REFUSED_LOST;
+	return correct(game, placed, motion, now);
+}
+
+/// @return the world that is named, as struct member has it; 0: none. False: there is no such
+static bool named_world(const struct session_shard *shard, const char name[GAME_WORLD_NAME], uint8_t *world)
+{
+	*world = 0;
+	if (name[0] == '\0')
+		return true;
+	if (!shard->replication || name[GAME_WORLD_NAME - 1] != '\0')
+		return false;
+	*world = replication_find(shard->replication, name);
+	return *world != 0;
+}
+
+static enum pg_order_refusal obey_world(const struct game *game, const uint8_t *record, uint32_t length, uint64_t now)
+{
+	const struct session_record *moved;
+	struct motion motion;
+	struct game_world order;
+	uint32_t slot;
+	uint8_t world;
+	bool is_placed;
+
+	if (length != sizeof(order))
+		return PG_ORDER_REFUSED_LENGTH;
+	memcpy(&order, record, sizeof(order));
+	is_placed = order.flags & GAME_PLACED;
+	memcpy(&motion, order.position, sizeof(motion));
+	if ((order.flags & ~GAME_PLACED) != 0 || (is_placed && !floats6_finite((const uint8_t *)&motion)))
+		return PG_ORDER_REFUSED_BODY;
+	moved = said_player(game, order.player, &slot);
+	if (!moved)
+		return why_not_here(game, order.player);
+	if (!named_world(game->shard, order.name, &world))
+		return PG_ORDER_REFUSED_NO_WORLD;
+	if (!game->shard->replication) // out of no world
+		return PG_ORDER_REFUSED_NONE;
+	if (!replication_enter(game->shard->replication, slot, world, is_placed ? &motion : NULL, now))
+		return PG_ORDER_REFUSED_BODY;
+	return is_placed && world != 0 ? correct(game, moved, (const uint8_t *)&motion, now) : PG_ORDER_REFUSED_NONE;
 }
 
 static enum pg_order_refusal obey_ask(struct game *game, unsigned process, const uint8_t *record, uint32_t length)
@@ -177,6 +223,8 @@ enum pg_order_refusal order_obey(struct game *game, unsigned process, const stru
 		return obey_kick(game, record, order->length, now);
 	case GAME_PLACE:
 		return obey_place(game, record, order->length, now);
+	case GAME_WORLD:
+		return obey_world(game, record, order->length, now);
 	case GAME_ASK:
 		return obey_ask(game, process, record, order->length);
 	default:

@@ -437,6 +437,7 @@ struct pg_issue_request {
 	uint32_t player_id; // not 0
 	uint32_t ttl_s;
 	bool once;       // may be confirmed once only
+	uint8_t world;   // in which the player is: 1 and the index into pg_plan.world; 0: as the listener says
 	uint8_t key[32]; // random, the caller's
 };
 
@@ -456,6 +457,7 @@ struct pg_session_info {
 	uint32_t connections;
 	uint8_t connected;
 	uint8_t once;
+	uint8_t world; // 1 and the index into pg_plan.world; 0: as the listener says, or none
 	uint8_t has_motion;
 	uint16_t max_datagram;
 	struct pg_address peer; // of a connected one

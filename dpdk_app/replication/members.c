@@ -5,12 +5,20 @@
 
 #include <string.h>
 
+#define EPOCHS 32U // of one process
+
 /// A player's place as the part wants it: when it was there, in parts of a tick.
 static uint32_t told_at(const struct replica *replica, uint64_t now)
 {
 	const uint64_t since = now > replica->began ? now - replica->began : 0;
 
 	return replica->tick * WORLD_TOLD_PER_TICK + (uint32_t)(since * replica->parts_per_cycle >> 32);
+}
+
+/// Of the same process: the upper bits are its own.
+static uint8_t next_epoch(uint8_t epoch)
+{
+	return (uint8_t)((epoch & ~(EPOCHS - 1U)) | ((epoch + 1U) & (EPOCHS - 1U)));
 }
 
 static void place(struct replication *replication, struct replica *replica, struct member *member, uint32_t slot,
@@ -29,6 +37,9 @@ static void place(struct replication *replication, struct replica *replica, stru
 		return;
 	}
 	replica->slot_after[number - replica->numbers.first] = slot + 1;
+	if (member->announced != 0) // ticks may have come round since it heard of one
+		member->epoch = next_epoch(member->epoch);
+	member->announces = member->heard = false;
 	member->number = number;
 	member->rank = rank;
 	member->ranked = replica->part->reranked;
@@ -141,10 +152,19 @@ void member_joins(struct replication *replication, uint32_t slot, uint8_t world,
 {
 	const struct session_record *record = &replication->shard->store->records[slot];
 	struct member *member = &replication->members[slot];
+	const uint8_t epoch = (uint8_t)(record->epoch * EPOCHS | (member->epoch & (EPOCHS - 1U)));
 
-	*member = (struct member){.world = world, .epoch = (uint8_t)(record->epoch << 5 | (member->epoch + 1) % 32)};
+	*member = (struct member){.world = world, .epoch = next_epoch(epoch)};
 	if (world != 0 && record->motion_version != 0 && record->motion_version % 2 == 0)
 		enter(replication, &replication->replica[world - 1], member, slot, now);
+}
+
+uint8_t member_world(const struct replication *replication, uint32_t slot)
+{
+	const struct session_record *record = &replication->shard->store->records[slot];
+	const uint8_t world = record_world(record, replication->listener_world[peer_listener(&record->peer)]);
+
+	return world <= replication->replicas ? world : 0;
 }
 
 void member_leaves(struct replication *replication, uint32_t slot)
@@ -154,4 +174,78 @@ void member_leaves(struct replication *replication, uint32_t slot)
 	if (member->world != 0)
 		unplace(&replication->replica[member->world - 1], member);
 	member->world = 0;
+}
+
+// ---------------------------------------------------------------- from world to world
+
+uint8_t replication_find(const struct replication *replication, const char *name)
+{
+	for (uint32_t i = 0; i < replication->replicas; i++)
+		if (strncmp(replication->replica[i].plan->name, name, sizeof(replication->replica[i].plan->name)) == 0)
+			return (uint8_t)(i + 1);
+	return 0;
+}
+
+/// What the record has of who is somewhere.
+static bool was_somewhere(const struct member *member, const struct session_record *record, struct motion *motion)
+{
+	*motion = record->motion;
+	return member->placed;
+}
+
+/// What it said in the world before it may still come: that is stale for a while.
+static bool begin_there(struct world_mover *mover, const struct world_rules *rules, const struct motion *motion,
+			uint64_t now)
+{
+	return world_mover_enter(mover, rules, motion, now) && world_mover_place(mover, rules, motion, now);
+}
+
+static void count_change(struct replication *replication, uint8_t from, uint8_t to)
+{
+	if (from != 0)
+		counter_add(&replication->replica[from - 1].counts->departures, 1);
+	if (to != 0)
+		counter_add(&replication->replica[to - 1].counts->arrivals, 1);
+}
+
+/// Out of the one before anything of the other is there: nobody is in two worlds, also after a crash.
+static void change(struct replication *replication, uint32_t slot, uint8_t world, const struct world_mover *mover,
+		   const struct motion *motion, uint64_t now)
+{
+	struct session_shard *shard = replication->shard;
+	struct session_record *record = &shard->store->records[slot];
+	struct member *member = &replication->members[slot];
+
+	count_change(replication, member->world, world);
+	member_leaves(replication, slot);
+	record_change_world(record, world != 0 ? world : RECORD_WORLD_NONE);
+	*member = (struct member){.world = world, .epoch = next_epoch(member->epoch), .announces = true};
+	if (motion) {
+		member->mover = *mover;
+		record_move(record, (const uint8_t *)motion);
+		place(replication, &replication->replica[world - 1], member, slot, now);
+	}
+	delivery_refill(&shard->ctx, store_delivery(shard->store, slot));
+	session_note(shard, slot, false);
+}
+
+bool replication_enter(struct replication *replication, uint32_t slot, uint8_t world, const struct motion *motion,
+		       uint64_t now)
+{
+	const struct session_record *record = &replication->shard->store->records[slot];
+	const struct member *member = &replication->members[slot];
+	struct world_mover mover = {0};
+	struct motion there;
+	bool is_there = motion || was_somewhere(member, record, &there);
+
+	if (member->world == world)
+		return !motion || replication_place(replication, slot, motion, now);
+	if (motion)
+		there = *motion;
+	if (is_there && world != 0)
+		is_there = begin_there(&mover, &replication->replica[world - 1].rules, &there, now);
+	if (motion && world != 0 && !is_there)
+		return false;
+	change(replication, slot, world, &mover, is_there && world != 0 ? &there : NULL, now);
+	return true;
 }

@@ -36,11 +36,14 @@ struct member {
 	uint32_t number; // in the world
 	uint32_t rank;   // as of the re-rank of tick `ranked`: member_rank()
 	uint32_t ranked;
-	uint8_t world;  // 1 and its index; 0: it is in none
-	uint8_t epoch;  // of what it is told
-	uint32_t reach; // how far it looked last; 0: it has not yet
-	bool placed;    // it is somewhere
-	bool heard;     // it has a state of this epoch
+	uint8_t world;        // 1 and its index; 0: it is in none
+	uint8_t epoch;        // of what it is told
+	uint32_t reach;       // how far it looked last; 0: it has not yet
+	bool placed;          // it is somewhere
+	bool heard;           // it has a state of this epoch
+	bool announces;       // it is nowhere, and is to hear that it is no more where it was
+	uint32_t announced;   // counter of the first datagram that said so; 0: none did yet
+	uint64_t announce_at; // TSC of the next one; 0: at once
 } CACHE_ALIGNED;
 
 /// Where a tick is.
@@ -139,6 +142,17 @@ void replication_moved(struct replication *replication, uint32_t slot, uint64_t 
 /// somewhere.
 /// @return false: there is no such place in the player's world; nothing is changed
 bool replication_place(struct replication *replication, uint32_t slot, const struct motion *motion, uint64_t now);
+
+/// A game process puts one of our players into another world, or into none. It is nowhere there until it moves, unless it is told
+/// where, or was where it can be in the other one, too; in its own world this is replication_place(). The player is told.
+/// @param world   1 and its index; 0: none
+/// @param motion  NULL: not said
+/// @return false: there is no such place in that world; nothing is changed
+bool replication_enter(struct replication *replication, uint32_t slot, uint8_t world, const struct motion *motion,
+		       uint64_t now);
+
+/// @return 1 and the index of the world of this name; 0: there is none
+uint8_t replication_find(const struct replication *replication, const char *name);
 
 /// Let the shard's deliveries tell of who comes, who goes, and what is acknowledged, and ask for states. Before the shard
 /// begins.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MILLIMETRES_PER_MICROMETRE 1000
+#define ANNOUNCE_MS 100 // between two datagrams that tell of a world, until one has arrived
 
 /// Which world it is. A state without it says nothing.
 static COLD bool fill_about(const struct replica *replica, const struct member *member, struct leaving *leaving)
@@ -37,6 +38,55 @@ static COLD bool fill_about(const struct replica *replica, const struct member *
 	memcpy(at + sizeof(head) + sizeof(about), plan->name, name);
 	return true;
 }
+
+// ---------------------------------------------------------------- who is nowhere
+
+/// That it is in no world.
+static bool fill_nowhere(const struct member *member, struct leaving *leaving)
+{
+	static const char name[] = {'-'};
+	const struct session_message head = {.type = SESSION_WORLD,
+					     .body_len = sizeof(struct world_about) + sizeof(name)};
+	const struct world_about about = {.epoch = member->epoch, .name_len = sizeof(name)};
+	uint8_t *at = leaving_room(leaving, sizeof(head) + sizeof(about) + sizeof(name));
+
+	if (!at)
+		return false;
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), &about, sizeof(about));
+	memcpy(at + sizeof(head) + sizeof(about), name, sizeof(name));
+	return true;
+}
+
+/// Who is nowhere gets no states, which would tell it.
+static COLD void announce(struct replication *replication, struct member *member, struct leaving *leaving)
+{
+	const bool is_told = member->world != 0 ?
+				     fill_about(&replication->replica[member->world - 1], member, leaving) :
+				     fill_nowhere(member, leaving);
+
+	if (!is_told)
+		return;
+	if (member->announced == 0)
+		member->announced = leaving->counter;
+	member->announce_at = leaving->now + ANNOUNCE_MS * replication->shard->rules->delivery.millisecond;
+}
+
+static bool is_newer(uint32_t counter, uint32_t other)
+{
+	return (int32_t)(counter - other) > 0;
+}
+
+/// Every datagram that left since the first one said it.
+static COLD void announcement_arrived(struct member *member, struct arrived arrived)
+{
+	const uint32_t newest = arrived.newest - (uint32_t)__builtin_ctzll(arrived.packets | 1ULL << 63);
+
+	if (member->announced != 0 && arrived.packets != 0 && !is_newer(member->announced, newest))
+		member->announces = false;
+}
+
+// ---------------------------------------------------------------- who is somewhere
 
 /// For how long those who are shown go unseen.
 static void count_unseen(struct replica *replica, const struct world_strips *strips)
@@ -106,8 +156,10 @@ static void fill_state(struct replication *replication, uint32_t slot, struct le
 static bool fill(void *context, uint32_t who, struct leaving *leaving)
 {
 	struct replication *replication = context;
-	const struct member *member = &replication->members[who];
+	struct member *member = &replication->members[who];
 
+	if (unlikely(member->announces) && !member->placed)
+		announce(replication, member, leaving);
 	if (replication->sending != who)
 		return false;
 	if (unlikely(!member->heard) && !fill_about(replication->active, member, leaving))
@@ -116,19 +168,24 @@ static bool fill(void *context, uint32_t who, struct leaving *leaving)
 	return false;
 }
 
-/// Ticks send it themselves.
-static uint64_t never_due(void *context, uint32_t who)
+/// States are sent by ticks.
+static uint64_t due(void *context, uint32_t who)
 {
-	(void)context, (void)who;
-	return UINT64_MAX;
+	const struct member *member = &((const struct replication *)context)->members[who];
+
+	return unlikely(member->announces) && !member->placed ? member->announce_at : UINT64_MAX;
 }
 
 static void begun(void *context, uint32_t who)
 {
 	struct replication *replication = context;
+	const uint8_t world = member_world(replication, who);
 	const struct session_record *record = &replication->shard->store->records[who];
+	struct member *member = &replication->members[who];
 
-	member_joins(replication, who, replication->listener_world[peer_listener(&record->peer)], pg_tsc());
+	member_joins(replication, who, world, pg_tsc());
+	// It may not have heard from the process before this one where it is no more.
+	member->announces = record->epoch != 0 && !member->placed && (world != 0 || record->moved_to != 0);
 }
 
 static void ended(void *context, uint32_t who)
@@ -140,10 +197,15 @@ static void told(void *context, uint32_t who, struct arrived arrived, uint64_t n
 {
 	struct replication *replication = context;
 	struct observer *observer = &replication->observers[who];
+	struct member *member = &replication->members[who];
 
 	(void)now;
-	observer_acknowledged(observer, arrived.newest, arrived.packets);
-	replication->members[who].heard = observer->heard != 0;
+	if (likely(member->placed)) { // else it is of where it was before
+		observer_acknowledged(observer, arrived.newest, arrived.packets);
+		member->heard = observer->heard != 0;
+	}
+	if (unlikely(member->announces))
+		announcement_arrived(member, arrived);
 }
 
 void replication_init(struct replication *replication)
@@ -152,7 +214,7 @@ void replication_init(struct replication *replication)
 
 	replication->sending = REPLICATION_NOBODY;
 	replication->filler =
-		(struct filler){.fill = fill, .due = never_due, .context = replication, .begun = begun, .ended = ended};
+		(struct filler){.fill = fill, .due = due, .context = replication, .begun = begun, .ended = ended};
 	replication->listener = (struct acknowledged_listener){.told = told, .context = replication};
 	ctx->filler = &replication->filler;
 	ctx->fillers = 1;

@@ -103,8 +103,10 @@ static void write_record(struct session_record *record, const struct pg_issue_re
 	record->expires_at = expires_at;
 	__atomic_store_n(&record->player_id, request->player_id, __ATOMIC_RELAXED);
 	record->once = request->once;
+	record->world = request->world & 127U;
 	record->expired_or_revoked = 0;
 	record->used = 0;
+	record->moved_to = RECORD_WORLD_UNNAMED;
 	record->exchange = RECORD_NO_EXCHANGE;
 	record->confirm_mark = 0;
 }
@@ -138,6 +140,9 @@ static int check_request(const struct issuing *issuing, const struct pg_issue_re
 	if (request->ttl_s == 0 || request->ttl_s > TTL_MAX_S)
 		return error_set(error, PG_ERROR_USAGE, "a session of %u s; it may last 1 to %u s", request->ttl_s,
 				 TTL_MAX_S);
+	if (request->world > PG_WORLDS_MAX)
+		return error_set(error, PG_ERROR_USAGE, "world %u; there are at most %u", request->world,
+				 PG_WORLDS_MAX);
 	return PG_OK;
 }
 
@@ -306,6 +311,7 @@ static bool tell(const struct session_record *record, uint64_t now, struct pg_se
 		.connections = seen.connections,
 		.connected = seen.phase == RECORD_CONNECTED || seen.phase == RECORD_RENAMED,
 		.once = record->once,
+		.world = record_world(record, 0),
 	};
 	tell_motion(&seen, out);
 	if (!out->connected)

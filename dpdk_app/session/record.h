@@ -25,6 +25,10 @@
 #define RECORD_NO_OWNER 0xff
 #define RECORD_NO_EXCHANGE 0xff
 
+/// Of a record's worlds. Others are 1 and the index into pg_plan.world.
+#define RECORD_WORLD_UNNAMED 0 // another names it
+#define RECORD_WORLD_NONE 127
+
 /// The headers that lead back to a peer are learned again from the first datagram in each 2^31 cycles (about a second), as
 /// `last_seen` tells.
 #define RECORD_LEARN_SHIFT 31
@@ -79,11 +83,13 @@ struct session_record {
 	uint64_t expires_at; // TSC
 	uint32_t player_id;
 	uint32_t number;            // `session` as issued; stays when that is revoked, so that the player can be told
-	uint8_t once;               // confirmed once only
+	uint8_t once : 1;           // confirmed once only
+	uint8_t world : 7;          // that the ticket names: RECORD_WORLD_*
 	uint8_t expired_or_revoked; // enum session_denial of a session that is over; 0
 
 	// the owner's again
-	uint8_t used;          // a connection before this one was taken up by its player
+	uint8_t used : 1;      // a connection before this one was taken up by its player
+	uint8_t moved_to : 7;  // the world that a game process put the player into since: RECORD_WORLD_*
 	uint8_t exchange;      // which of the owner's shares the connection was made with, or RECORD_NO_EXCHANGE
 	uint32_t confirm_mark; // of the newest accepted CONFIRM: what tells it from another with its cookie
 	uint16_t epoch;        // processes that this connection has outlived
@@ -186,6 +192,28 @@ ALWAYS_INLINE void record_release(struct session_record *record)
 ALWAYS_INLINE uint8_t record_owner(const struct session_record *record)
 {
 	return __atomic_load_n(&record->owner, __ATOMIC_ACQUIRE);
+}
+
+/// In which world the player is: where a game process put it, or else as its ticket says, or else its listener.
+/// @param by_listener  1 and its index; 0: none
+/// @return likewise
+ALWAYS_INLINE uint8_t record_world(const struct session_record *record, uint8_t by_listener)
+{
+	const uint8_t named = record->moved_to != RECORD_WORLD_UNNAMED ? record->moved_to : record->world;
+
+	if (likely(named == RECORD_WORLD_UNNAMED))
+		return by_listener;
+	return named != RECORD_WORLD_NONE ? named : 0;
+}
+
+/// The player is in another world, and nowhere in it until the next record_move(). A crash in between leaves it nowhere.
+/// @param world  RECORD_WORLD_NONE, or 1 and its index
+ALWAYS_INLINE void record_change_world(struct session_record *record, uint8_t world)
+{
+	record->motion_version = 0;
+	record_in_order();
+	record->moved_to = world & 127U;
+	record_in_order();
 }
 
 /// @param motion  a struct motion, of any alignment

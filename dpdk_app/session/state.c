@@ -15,7 +15,8 @@ static_assert(sizeof(struct issuing_section) == 48, "or ISSUING_VERSION");
 static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
-#define ISSUED_VERSION 3 // 1 had nonces, from which keys followed, 2 no count of crashes and one key phase
+// 1 had nonces, from which keys followed, 2 no count of crashes and one key phase, 3 no worlds
+#define ISSUED_VERSION 4
 static_assert(sizeof(struct session_record) == 256 && sizeof(struct id_bits) == 32, "or ISSUED_VERSION");
 #define NETCODE_VERSION 1
 static_assert(sizeof(struct netcode_record) == 512, "or NETCODE_VERSION");

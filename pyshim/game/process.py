@@ -331,6 +331,22 @@ class Game:
         where, speed = ffi.new("float[3]", list(position)), ffi.new("float[3]", list(velocity))
         self._said(lib.pgg_place(self._attached(), player, where, speed))
 
+    def enter_world(
+        self,
+        player: int,
+        world: str | None,
+        position: Iterable[float] | None = None,
+        velocity: Iterable[float] = (0, 0, 0),
+    ) -> None:
+        """Put the player into another world, or with None out of all; the player is told.
+
+        Without a position it is where it was, if that is in this world, else nowhere until it moves.
+        """
+        name = ffi.NULL if world is None else ffi.new("char[]", world.encode())
+        where = ffi.NULL if position is None else ffi.new("float[3]", list(position))
+        speed = ffi.new("float[3]", list(velocity))
+        self._said(lib.pgg_enter_world(self._attached(), player, name, where, speed))
+
     def ask(self, player: int, cookie: int = 0) -> None:
         """Ask for the player's round trip and losses: `Quality` follows, with this cookie."""
         self._said(lib.pgg_ask(self._attached(), player, cookie))

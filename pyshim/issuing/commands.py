@@ -64,10 +64,16 @@ def issue(  # noqa: PLR0913, PLR0917 - each is an option of the command
             help="Write the ticket there, for its owner's eyes only, and print no key.",
         ),
     ] = None,
+    world: Annotated[
+        str | None,
+        typer.Option("--world", metavar="NAME", help="The world that the player is in; else the listener's."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Issue a session to a player; an earlier one is revoked. The key is told here and never again."""
-    wanted = {"player_id": player, "ttl": ttl, "once": once}
+    wanted: dict[str, Any] = {"player_id": player, "ttl": ttl, "once": once}
+    if world is not None:
+        wanted["world"] = world
     if out is None:
         with _client(config) as client:
             answer = client.ask("POST", "/v1/sessions", wanted)

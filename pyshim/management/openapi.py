@@ -41,6 +41,10 @@ _INFO = {
     "player_id": _NUMBER,
     "expires_in": {"type": "number", "description": "seconds"},
     "once": {"type": "boolean"},
+    "world": {
+        "type": ["string", "null"],
+        "description": "that its ticket or a game process names; null: that of its listener, or none",
+    },
     "connections": {"type": "integer"},
     "connected": {"type": "boolean"},
     "peer": {"type": ["string", "null"]},

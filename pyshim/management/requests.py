@@ -58,6 +58,9 @@ class IssueRequest(_Body):
     player_id: Annotated[int, Field(ge=1, le=2**32 - 1)]
     ttl: Annotated[int, Field(ge=1, le=TTL_MAX_S, description="seconds")]
     once: Annotated[bool, Field(description="may be connected once only")] = False
+    world: Annotated[
+        str | None, Field(description="name of the world that the player is in; null: as its listener says")
+    ] = None
 
 
 class ConnectTokenRequest(_Body):

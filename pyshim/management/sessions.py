@@ -67,6 +67,7 @@ def describe(info: SessionInfo) -> dict[str, Any]:
         "player_id": info.player_id,
         "expires_in": round(info.expires_in_s, 3),
         "once": info.once,
+        "world": info.world,
         "connections": info.connections,
         "connected": connection is not None,
         "peer": connection and str(Endpoint(str(connection.address), connection.port)),
@@ -88,7 +89,7 @@ class _Handlers:
     async def issue(self, request: Request) -> Response:
         wanted = parse_body(IssueRequest, await request.body())
         expires = datetime.now(UTC) + timedelta(seconds=wanted.ttl)
-        issued = self._sessions.issue(wanted.player_id, wanted.ttl, once=wanted.once)
+        issued = self._sessions.issue(wanted.player_id, wanted.ttl, once=wanted.once, world=wanted.world)
         return JSONResponse(
             {
                 "session": issued.session,

@@ -112,7 +112,7 @@ def _issuing(
     if not config.lets_in:
         yield None
         return
-    with SessionTable(state) as sessions:
+    with SessionTable(state, [world.name for world in config.worlds]) as sessions:
         yield Gateway(
             sessions, operator_queue, advertised(config) if config.issues_sessions else None, tokens
         )

@@ -86,6 +86,7 @@ int pgg_group_leave(pgg *game, uint32_t group, uint32_t player);
 int pgg_group_end(pgg *game, uint32_t group);
 int pgg_kick(pgg *game, uint32_t player, uint8_t reason);
 int pgg_place(pgg *game, uint32_t player, const float *position, const float *velocity);
+int pgg_enter_world(pgg *game, uint32_t player, const char *world, const float *position, const float *velocity);
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie);
 int pgg_flush(pgg *game);
 

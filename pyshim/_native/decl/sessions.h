@@ -18,6 +18,7 @@ struct pg_issue_request {
 	uint32_t player_id;
 	uint32_t ttl_s;
 	bool once;
+	uint8_t world;
 	uint8_t key[32];
 };
 
@@ -33,6 +34,7 @@ struct pg_session_info {
 	uint32_t connections;
 	uint8_t connected;
 	uint8_t once;
+	uint8_t world;
 	uint8_t has_motion;
 	uint16_t max_datagram;
 	struct pg_address peer;

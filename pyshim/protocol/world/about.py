@@ -20,7 +20,7 @@ _CELL_SHIFT_MIN: Final = 9  # 256ths of a cell have a middle
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A world that a player is in."""
+    """A world that a player is in; one without a name is none, and nothing but its epoch is said."""
 
     epoch: int
     tick_hz: int
@@ -57,22 +57,24 @@ def decode_world(body: bytes) -> World:
     """
     expect(len(body) > _HEAD.size, f"a WORLD of {len(body)} bytes; it has at least {_HEAD.size + 1}")
     epoch, tick_hz, cell_shift, slots, quantum, x, y, z, radius, leave, tick, size = _HEAD.unpack_from(body)
-    expect(tick_hz > 0 and quantum > 0, "a WORLD without time or space")
-    expect(1 <= slots <= SLOTS_MAX, f"a WORLD with {slots} slots")
-    expect(
-        cell_shift == 0 or _CELL_SHIFT_MIN <= cell_shift <= POSITION_BITS, f"cells of 2^{cell_shift} quanta"
-    )
     expect(size == len(body) - _HEAD.size and size <= _NAME_MAX_BYTES, f"a WORLD with a name of {size} bytes")
     try:
         name = body[_HEAD.size :].decode()
     except UnicodeDecodeError as error:
         raise WireError("a WORLD whose name is not UTF-8") from error
+    if tick_hz == 0:  # in none
+        return World(epoch, 0, 0, 0, 0, (0, 0, 0), 0, 0, 0, "")
+    expect(quantum > 0, "a WORLD without space")
+    expect(1 <= slots <= SLOTS_MAX, f"a WORLD with {slots} slots")
+    expect(
+        cell_shift == 0 or _CELL_SHIFT_MIN <= cell_shift <= POSITION_BITS, f"cells of 2^{cell_shift} quanta"
+    )
     return World(epoch, tick_hz, cell_shift, slots, quantum, (x, y, z), radius, leave, tick, name)
 
 
 def encode_world(world: World) -> bytes:
     """The body that says it."""
-    name = world.name.encode()
+    name = world.name.encode() or b"-"
     return (
         _HEAD.pack(
             world.epoch,

@@ -113,6 +113,7 @@ class WorldView:
         """No world is known yet."""
         self._settings = settings or ViewSettings()
         self.world: World | None = None
+        self._epoch: int | None = None  # of the newest WORLD
         self.counts = ViewCounts()
         self._slots = [_Slot() for _ in range(SLOTS_MAX)]
         self._glimpses: dict[int, tuple[int, int, int]] = {}  # by number: frame and position; oldest first
@@ -123,19 +124,23 @@ class WorldView:
     def end(self) -> list[ViewEvent]:
         """The connection is over: what was seen is void, and the next one counts its datagrams anew."""
         events = self._void()
-        self.world = None
+        self.world = self._epoch = None
         self._newest_datagram = -1
         return events
 
     def begin(self, world: World, datagram: int) -> list[ViewEvent]:
-        """A WORLD came in a datagram of this number. Another epoch voids what was of the one before."""
-        if self.world is not None and (world.epoch == self.world.epoch or datagram <= self._newest_datagram):
+        """A WORLD came in a datagram of this number. Another epoch voids what was of the one before.
+
+        One without a name says that the player is in none: `world` is None then.
+        """
+        if self._epoch is not None and (world.epoch == self._epoch or datagram <= self._newest_datagram):
             return []
         events = self._void()
-        self.world = world
+        self.world = world if world.name else None
+        self._epoch = world.epoch
         self._newest_datagram = datagram
         self._newest = world.tick - 1
-        self._clock = TickClock(world.tick_hz)
+        self._clock = TickClock(world.tick_hz or 1)
         return events
 
     def _void(self) -> list[ViewEvent]:
