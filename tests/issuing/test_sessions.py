@@ -55,6 +55,7 @@ def test_a_session_is_inspected_without_its_key(api: Api) -> None:
         "session": issued["session"],
         "player_id": 3,
         "once": True,
+        "world": None,
         "connections": 0,
         "connected": False,
         "peer": None,
@@ -176,7 +177,7 @@ def test_a_refusal_does_not_repeat_what_was_sent(api: Api) -> None:
 def test_a_name_that_nobody_knows_is_shown_on_one_line(api: Api, name: str, shown: str) -> None:
     error = api("POST", "/v1/sessions", {"player_id": 1, "ttl": 60, name: 1}).error
     assert error.startswith(shown)
-    assert error.endswith(": no such field; allowed: player_id, ttl, once")
+    assert error.endswith(": no such field; allowed: player_id, ttl, once, world")
     assert len(error) < 140
 
 
@@ -191,7 +192,7 @@ def test_a_name_that_nobody_knows_is_shown_on_one_line(api: Api, name: str, show
             "ttl: allowed is a whole number from 1 to 31622400, seconds",
         ),
         ({"player_id": 1, "ttl": 1, "once": 1}, "once: allowed is true or false, may be connected once only"),
-        ({"player_id": 1, "ttl": 1, "key": 1}, "key: no such field; allowed: player_id, ttl, once"),
+        ({"player_id": 1, "ttl": 1, "key": 1}, "key: no such field; allowed: player_id, ttl, once, world"),
         (b'{"player_id": 1, "ttl": 1, "player_id": 2}', "player_id: is there 2 times; once is allowed"),
         (
             b'{"ttl": 1, "player_id": 1, "once": true, "once": true}',

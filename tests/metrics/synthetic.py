@@ -76,6 +76,8 @@ def world(turns: int) -> dict[str, Count]:
         "shed": 0,
         "looks": turns,
         "looks_capped": 0,
+        "arrivals": 0,
+        "departures": 0,
         "glimpses": 0,
         "glimpses_shed": 0,
         "unseen_1": 0,

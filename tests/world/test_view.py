@@ -193,10 +193,26 @@ def test_nothing_counts_before_a_world_is_known_or_after_the_connection() -> Non
     assert len(view.apply(state(1, full(0, 7)), 2, 0.0)) == 1
 
 
+def test_a_world_that_is_none_voids_the_one_before_and_states_of_either() -> None:
+    view = WorldView()
+    state = WorldState(tick=WORLD.tick, epoch=WORLD.epoch, base=0, exceptions=(full(0, 1, 10),))
+    view.begin(WORLD, 1)
+    assert view.apply(state, 1, 0.0)
+    nowhere = decode_world(encode_world(replace(WORLD, epoch=WORLD.epoch + 1, tick_hz=0, name="-")))
+    assert [type(event) for event in view.begin(nowhere, 2)] == [Left]
+    assert view.world is None
+    for epoch in (WORLD.epoch, WORLD.epoch + 1):  # on their way, or never sent
+        assert not view.apply(replace(state, epoch=epoch), 3, 0.1)
+    assert not view.begin(WORLD, 1)  # it comes late
+    assert view.world is None
+    view.begin(replace(WORLD, epoch=WORLD.epoch + 2), 4)
+    assert view.world is not None
+
+
 def test_a_world_is_read_as_it_was_written_and_refused_when_it_cannot_be() -> None:
     body = encode_world(WORLD)
     assert decode_world(body) == WORLD
-    for broken in (body[:-1], body + b"x", body[:34], b"\0\0" + body[2:], body[:2] + b"\x08" + body[3:]):
+    for broken in (body[:-1], body + b"x", body[:34], body[:4] + b"\0" * 4 + body[8:], body[:2] + b"\x08" + body[3:]):
         with pytest.raises(WireError):
             decode_world(broken)
     with pytest.raises(WireError):
