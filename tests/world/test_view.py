@@ -195,7 +195,7 @@ def test_nothing_counts_before_a_world_is_known_or_after_the_connection() -> Non
 
 def test_a_world_that_is_none_voids_the_one_before_and_states_of_either() -> None:
     view = WorldView()
-    state = WorldState(tick=WORLD.tick, epoch=WORLD.epoch, base=0, exceptions=(full(0, 1, 10),))
+    state = WorldState(tick=WORLD.tick, epoch=WORLD.epoch, base=0, exceptions=(full(0, 1),))
     view.begin(WORLD, 1)
     assert view.apply(state, 1, 0.0)
     nowhere = decode_world(encode_world(replace(WORLD, epoch=WORLD.epoch + 1, tick_hz=0, name="-")))
