@@ -18,6 +18,7 @@
 #include "world/motion.h"
 #include "world/observer.h"
 #include "world/part.h"
+#include "world/reading.h"
 #include "world/rules.h"
 
 #define REPLICATION_NOBODY UINT32_MAX
@@ -76,7 +77,8 @@ struct replica {
 	void *interest_memory; // with the glimpses
 	size_t interest_bytes;
 	uint32_t own;                    // which of the parts is ours
-	const struct world_parts *parts; // all workers'
+	struct world_reading *reading;   // of all workers' parts
+	const struct world_parts *parts; // as it has them
 	struct numbers numbers;          // of our entities
 	uint32_t *slot_after;            // by number, less the first of ours: the player's and 1; 0: not a player
 	uint64_t begins;                 // TSC of tick 0
@@ -89,10 +91,11 @@ struct replica {
 
 	// the worker's
 	enum tick_stage stage;
-	uint32_t tick;  // that the stage is of
-	uint64_t began; // TSC at which that one did
-	uint32_t at;    // rank up to which it has got
-	uint64_t due;   // TSC of the next tick
+	uint32_t tick;   // that the stage is of
+	uint64_t began;  // TSC at which that one did
+	uint32_t at;     // rank up to which it has got
+	uint32_t looked; // tick of the last look at all of our ranks
+	uint64_t due;    // TSC of the next tick
 	uint32_t
 		ages; // of baselines that states of the last tick were against, as bits: tables of records are made for them
 	uint32_t to_tidy, tidied; // units of the grid's sort in this tick

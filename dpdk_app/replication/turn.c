@@ -66,6 +66,7 @@ static COLD void overrun(struct replica *replica)
 	counter_add(&replica->counts->overruns, 1);
 	counter_add(&replica->counts->shed, untold);
 	replica->stage = TICK_OVER;
+	world_read(replica->reading, replica->tick); // other workers do not wait until we are in time
 }
 
 static void begin(struct replica *replica, uint64_t now)
@@ -76,7 +77,11 @@ static void begin(struct replica *replica, uint64_t now)
 	replica->began = replica->begins + tick * replica->tick_cycles;
 	replica->due = replica->began + replica->tick_cycles;
 	replica->at = 0;
-	world_records_begin(replica->part, replica->tick);
+	if (unlikely(!world_part_can_begin(replica->part, replica->tick))) {
+		counter_add(&replica->counts->held, 1);
+		world_read(replica->reading, replica->tick); // nobody waits for who waits
+		return;
+	}
 	world_part_begin(replica->part, replica->tick, replica->reranking == RERANKING_READY);
 	if (replica->reranking == RERANKING_READY) {
 		replica->reranking = RERANKING_NOT;
@@ -108,7 +113,7 @@ static void write_records(struct replication *replication, struct replica *repli
 	const unsigned age = (unsigned)__builtin_ctz(replica->ages | 1U << 31);
 	const uint32_t to = replica->at + RANKS_PER_STEP;
 
-	if (replica->ages == 0) {
+	if (replica->ages == 0 || !world_frame_at(part, replica->tick)->records) {
 		next_stage(replica, TICK_LOOK);
 		return;
 	}
@@ -137,7 +142,7 @@ static bool others_are_there(const struct replica *replica, uint64_t now)
 	if (now >= replica->began + replica->tick_cycles / WAIT_SHARE)
 		return true;
 	for (uint32_t i = 0; i < replica->parts->count; i++)
-		if (world_published(replica->parts->part[i]) != replica->tick)
+		if (world_published(replica->reading->of[i]) != replica->tick)
 			return false;
 	return true;
 }
@@ -162,6 +167,7 @@ static void look(struct replication *replication, struct replica *replica)
 	replica->at = to;
 	if (to < count)
 		return;
+	replica->looked = replica->tick;
 	next_stage(replica, TICK_SEND);
 	replica->ages = 0; // what states of this tick ask for
 }
@@ -172,7 +178,8 @@ static void tidy_ranks(struct replica *replica)
 	struct world_part *part = replica->part;
 
 	if (replica->reranking == RERANKING_NOT &&
-	    replica->tick - part->reranked >= REPLICATION_RERANK_S * replica->plan->tick_hz && world_rerank_begin(part))
+	    replica->tick - part->reranked >= REPLICATION_RERANK_S * replica->plan->tick_hz &&
+	    (int32_t)(replica->looked - part->reranked) >= 0 && world_rerank_begin(part))
 		replica->reranking = RERANKING_SORTS;
 	if (replica->reranking == RERANKING_SORTS && world_rerank_step(part, UNITS_PER_STEP))
 		replica->reranking = RERANKING_READY;
@@ -248,8 +255,10 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 	case TICK_LOOK:
 		if (replica->at == 0 && !others_are_there(replica, now))
 			return TURN_NOTHING;
-		if (replica->at == 0)
+		if (replica->at == 0) {
+			world_read(replica->reading, replica->tick);
 			world_interest_begin(replica->interest);
+		}
 		look(replication, replica);
 		break;
 	case TICK_SEND:

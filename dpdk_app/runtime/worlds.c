@@ -72,12 +72,18 @@ static int make_rules(struct replica *replica, struct pg_error *error)
 	return world_rules_make(&replica->rules, &wanted, plan->name, pg_tsc_hz(), error);
 }
 
-/// A second of them, which is also what attacks are judged by at most (WORLD_REWIND_MS_MAX), and what a baseline can be of.
+/// Of a second, which is also what attacks are judged by at most (WORLD_REWIND_MS_MAX), and of as long before as a baseline can be.
+static uint32_t frames_read(const struct pg_world_plan *plan)
+{
+	return plan->tick_hz * WORLD_REWIND_MS_MAX / 1000 + WORLD_AGES;
+}
+
+/// A worker may be half a second late before the others wait for it.
 static uint32_t frames_of(const struct pg_world_plan *plan)
 {
 	uint32_t frames = 2 * WORLD_AGES;
 
-	while (frames < plan->tick_hz * WORLD_REWIND_MS_MAX / 1000 + WORLD_AGES)
+	while (frames < frames_read(plan) + plan->tick_hz / 2)
 		frames *= 2;
 	return frames;
 }
@@ -100,6 +106,8 @@ static struct world_part_plan part_plan(const struct pg_gateway *g, const struct
 		.ages = WORLD_AGES - 1,
 		.first = TICKS_BEFORE,
 		.late_max = late_max(plan),
+		.readers = g->plan.worker_count,
+		.behind = frames_of(plan) - frames_read(plan),
 	};
 
 	for (unsigned axis = 0; axis < 3; axis++)
@@ -152,10 +160,10 @@ static struct world_sweep_plan sweep_plan(const struct pg_gateway *g, const stru
 }
 
 static struct world_glimpses_plan glimpses_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
-						uint32_t world)
+						uint32_t world, const struct world_parts *parts)
 {
 	return (struct world_glimpses_plan){
-		.parts = &g->worlds.parts[world],
+		.parts = parts,
 		.sweep = g->worlds.sweep[world],
 		.radius = (uint32_t)(plan->radius_um / plan->quantum_um),
 		.glimpses = plan->glimpses,
@@ -163,10 +171,10 @@ static struct world_glimpses_plan glimpses_plan(const struct pg_gateway *g, cons
 }
 
 static struct world_interest_plan interest_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
-						uint32_t world)
+						uint32_t world, const struct world_parts *parts)
 {
 	return (struct world_interest_plan){
-		.parts = &g->worlds.parts[world],
+		.parts = parts,
 		.grid = g->worlds.grid[world],
 		.neighbours = plan->neighbours,
 		.radius = (uint32_t)(plan->radius_um / plan->quantum_um),
@@ -198,6 +206,7 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
 	void *memory = carve(from, world_part_bytes(&part));
 
+	replica->reading = carve(from, sizeof(*replica->reading));
 	replica->numbers.back = carve(from, numbers * sizeof(uint32_t));
 	replica->slot_after = carve(from, numbers * sizeof(uint32_t));
 	replica->numbers.count = numbers;
@@ -259,7 +268,7 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
 	replica->leave_radius = (uint32_t)(replica->plan->leave_radius_um / replica->plan->quantum_um);
 	replica->state_room = (uint32_t)((uint64_t)replica->plan->budget_kbps * 1000 / 8 / replica->plan->tick_hz);
-	replica->parts = parts;
+	replica->parts = &replica->reading->parts;
 	replica->own = w->number;
 	parts->part[w->number] = replica->part;
 	g->worlds.grid[world][w->number] = replica->grid;
@@ -275,10 +284,13 @@ static int make_interests(const struct pg_gateway *g, struct worker *w, struct p
 	const struct replication *replication = w->shard->replication;
 
 	for (uint32_t world = 0; world < g->plan.world_count; world++) {
-		const struct world_interest_plan plan = interest_plan(g, &g->plan.world[world], world);
 		struct replica *replica = &replication->replica[world];
 
-		const struct world_glimpses_plan glimpses = glimpses_plan(g, &g->plan.world[world], world);
+		world_reading_init(replica->reading, &g->worlds.parts[world], w->number);
+
+		const struct world_interest_plan plan = interest_plan(g, &g->plan.world[world], world, replica->parts);
+		const struct world_glimpses_plan glimpses =
+			glimpses_plan(g, &g->plan.world[world], world, replica->parts);
 		const size_t interest_bytes = world_interest_bytes(&plan);
 
 		replica->interest_bytes = interest_bytes + world_glimpses_bytes(&glimpses);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test_world_workers.c: one worker looks at the part of another, which does not wait for it.
 //
-// What a reader gets may be a tick old or, when it was held up for longer, of two ticks; it is never outside the tables, and nobody
-// is in two slots.
+// What a reader gets is of one moment, is never written while it is read (with ThreadSanitizer: scripts/test), and nobody is in two
+// slots.
 
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,13 @@
 #include "world/grid.h"
 #include "world/interest.h"
 #include "world/kernels.h"
+#include "world/reading.h"
 
 #define CAPACITY 2048
 #define PLAYERS 1000
 #define TURNS 20000
+#define BEHIND 16
+#define AGES 4 // of which there are tables
 #define SHIFT 10
 #define CELL_SHIFT 12
 #define RADIUS 3000
@@ -36,6 +40,7 @@ struct worker {
 struct fixture {
 	struct worker worker[2];
 	struct world_parts parts;
+	struct world_reading reading; // of the first worker
 	struct world_interest *interest;
 	struct world_glimpses *glimpses;
 	atomic_bool ends;
@@ -49,12 +54,15 @@ struct onlooker {
 
 static void make_worker(struct worker *w, uint32_t first_number)
 {
-	const struct world_part_plan plan = small_plan(CAPACITY);
+	struct world_part_plan plan = small_plan(CAPACITY);
 	const struct world_grid_plan grid = {.size = {WALK_SIZE, WALK_SIZE}, .shift = SHIFT, .drift_max = 300};
 	const struct world_sweep_plan sweep = {.size = {WALK_SIZE, WALK_SIZE}, .shift = CELL_SHIFT};
 	struct world_grid_plan grid_plan = grid;
 	struct world_sweep_plan sweep_plan = sweep;
 
+	plan.readers = 2;
+	plan.behind = BEHIND;
+	plan.ages = AGES;
 	w->part = make_part(&plan);
 	grid_plan.part = sweep_plan.part = w->part;
 	w->grid = world_grid_init(world_memory(world_grid_bytes(&grid_plan)), &grid_plan);
@@ -82,12 +90,25 @@ static void somebody_moves(struct worker *w)
 		world_part_move(w->part, rank, &place, 0);
 }
 
+static void write_tables(struct worker *w)
+{
+	if (!world_frame_at(w->part, w->tick)->records)
+		return;
+	for (uint32_t age = 1; age <= AGES; age++) {
+		if (!world_has_frame(w->part, w->tick - age))
+			continue;
+		world_kernels_select("v2")->records(w->part, w->tick, age, 0, w->part->count);
+		world_records_done(w->part, w->tick, age);
+	}
+}
+
 static void tick(struct worker *w, bool ready)
 {
 	publish(w->part, ++w->tick, ready);
 	world_grid_begin(w->grid);
 	while (!world_grid_step(w->grid, 100))
 		;
+	write_tables(w);
 	(void)world_grid_sort(w->grid, world_grid_sort_units(w->grid));
 	(void)world_sweep_sort(w->sweep, world_sweep_sort_units(w->sweep));
 }
@@ -99,6 +120,10 @@ static void *live(void *argument)
 	struct worker *w = &f->worker[1];
 
 	while (!atomic_load(&f->ends)) {
+		if (!world_part_can_begin(w->part, w->tick + 1)) {
+			sched_yield();
+			continue;
+		}
 		(void)world_rerank_begin(w->part);
 		const bool ready = world_rerank_step(w->part, 2000);
 		const uint32_t leaver = drawn_below(&w->random, w->part->count);
@@ -134,8 +159,10 @@ static int setup(void **state)
 		grids[i] = w->grid;
 		sweeps[i] = w->sweep;
 	}
+	world_reading_init(&f->reading, &f->parts, 0);
+
 	const struct world_interest_plan interest = {
-		.parts = &f->parts,
+		.parts = &f->reading.parts,
 		.grid = grids,
 		.neighbours = 32,
 		.radius = RADIUS,
@@ -143,7 +170,7 @@ static int setup(void **state)
 		.hysteresis = WORLD_HYSTERESIS_ONE * 11 / 10,
 	};
 	const struct world_glimpses_plan glimpses = {
-		.parts = &f->parts, .sweep = sweeps, .radius = RADIUS, .glimpses = 12};
+		.parts = &f->reading.parts, .sweep = sweeps, .radius = RADIUS, .glimpses = 12};
 
 	f->interest = world_interest_init(world_memory(world_interest_bytes(&interest)), &interest);
 	f->glimpses = world_glimpses_init(world_memory(world_glimpses_bytes(&glimpses)), &glimpses);
@@ -173,7 +200,7 @@ static void follow(const struct fixture *f, struct onlooker *o)
 
 		if (o->as_of[part] == f->interest->as_of[part])
 			continue;
-		const uint32_t rank = f->parts.part[part]->becomes[world_rank_of(o->who[slot])];
+		const uint32_t rank = f->reading.parts.part[part]->becomes[world_rank_of(o->who[slot])];
 
 		if (rank == WORLD_NOBODY)
 			o->has &= ~(1U << slot);
@@ -237,6 +264,7 @@ static void test_other_worker_is_looked_at_while_it_writes(void **state)
 	for (unsigned i = 0; i < COUNT(onlookers); i++)
 		for (unsigned part = 0; part < 2; part++)
 			onlookers[i].as_of[part] = f->parts.part[part]->reranked;
+	world_read(&f->reading, f->worker[0].tick);
 	assert_int_equal(pthread_create(&other, NULL, live, f), 0);
 	for (unsigned i = 0; i < TURNS || atomic_load(&f->reranks) < 3; i++) {
 		const uint32_t rank = i % COUNT(onlookers);
@@ -244,8 +272,9 @@ static void test_other_worker_is_looked_at_while_it_writes(void **state)
 		if (rank == 0) {
 			somebody_moves(&f->worker[0]);
 			tick(&f->worker[0], false);
+			world_read(&f->reading, f->worker[0].tick);
+			world_interest_begin(f->interest);
 		}
-		world_interest_begin(f->interest);
 		chosen += turn(f, &onlookers[rank], rank);
 	}
 	atomic_store(&f->ends, true);
@@ -265,6 +294,7 @@ static void test_glimpses_of_the_other_worker_are_whole_while_it_writes(void **s
 	assert_int_equal(pthread_create(&other, NULL, live, f), 0);
 	for (unsigned i = 0; i < 2000 || atomic_load(&f->reranks) < 3; i++) {
 		tick(&f->worker[0], false);
+		world_read(&f->reading, f->worker[0].tick);
 		for (int32_t x = 0; x < WALK_SIZE; x += 1 << CELL_SHIFT) {
 			const struct world_strips *strips = world_glimpses_at(f->glimpses, x, 5000, f->worker[0].tick);
 
@@ -277,10 +307,38 @@ static void test_glimpses_of_the_other_worker_are_whole_while_it_writes(void **s
 	assert_true(shown > 0);
 }
 
+/// Nobody who is told of is told wrongly: with no baseline, each in full, as of the frame that was read.
+static void test_states_of_the_other_worker_are_of_one_frame(void **state)
+{
+	struct fixture *f = *state;
+	static struct observer observer;
+	pthread_t other;
+	uint32_t told = 0;
+
+	observer_begin(&observer, 1, f->worker[0].tick);
+	assert_int_equal(pthread_create(&other, NULL, live, f), 0);
+	for (unsigned i = 0; i < 4000 || atomic_load(&f->reranks) < 3; i++) {
+		uint8_t body[1200];
+
+		tick(&f->worker[0], false);
+		world_read(&f->reading, f->worker[0].tick);
+		observer_turn(&observer, &f->reading.parts, world_published(f->reading.parts.part[1]));
+		for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++)
+			if (!(observer.occupied >> slot & 1))
+				observer_enter(&observer, &f->reading.parts, slot, world_refer(1, slot * 7));
+		told += world_kernels_select("auto")->state(&observer, &f->reading.parts, i, body, sizeof(body)).fulls;
+		observer_acknowledged(&observer, i, 1);
+	}
+	atomic_store(&f->ends, true);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_true(told > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_other_worker_is_looked_at_while_it_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_states_of_the_other_worker_are_of_one_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_glimpses_of_the_other_worker_are_whole_while_it_writes, setup,
 						teardown),
 	};

@@ -57,7 +57,9 @@ struct walkers *walkers_make(uint32_t capacity, uint32_t count, uint32_t first, 
 	walkers->first_number = (uint32_t)seed % 16 * WALKERS_NUMBERS;
 	walkers->of = zeroed(capacity * sizeof(*walkers->of));
 	*part = (struct world_part){.capacity = capacity, .frames = FRAMES, .first = first, .published = first - 1};
-	part->reranked = first;
+	part->reranked = part->reranked_before = first;
+	part->window = FRAMES - 1;
+	part->records = zeroed(2 * sizeof(*part->records));
 	part->ring = zeroed(FRAMES * sizeof(*part->ring));
 	for (unsigned i = 0; i < FRAMES; i++)
 		make_frame(&part->ring[i], capacity);
@@ -90,6 +92,7 @@ void walkers_free(struct walkers *walkers)
 		for (unsigned age = 1; age < WORLD_AGES; age++)
 			free(part->records[i].of[age]);
 	free(part->ring);
+	free(part->records);
 	free(part->number), free(part->identity), free(part->sort);
 	free(part->was), free(part->becomes);
 	free(walkers->of);
@@ -166,6 +169,7 @@ void walkers_rerank(struct walkers *walkers, uint32_t tick)
 		part->becomes[order[rank]] = rank;
 	}
 	part->count = count;
+	part->reranked_before = part->reranked;
 	part->reranked = tick;
 	free(order), free(of);
 }

@@ -95,7 +95,7 @@ static uint32_t count_around(const struct world_glimpses *glimpses, uint32_t col
 	uint32_t around = 0;
 
 	for (uint32_t part = 0; part < glimpses->parts->count; part++) {
-		const uint32_t *start = world_lists(glimpses->sweep[part])->start;
+		const uint32_t *start = glimpses->lists[part]->start;
 
 		for (uint32_t r = window.top; r <= window.bottom; r++)
 			around += start[r * glimpses->columns + window.right + 1] -
@@ -150,19 +150,21 @@ static void gather(const struct world_glimpses *glimpses, const struct outlook *
 	gathered->count -= gathered->count > GATHERED_MAX;
 }
 
-/// Lists may be a re-rank behind.
+/// Lists may be a re-rank behind. Those that are one ahead of what was read of the part are of no use in this tick.
 ALWAYS_INLINE uint32_t rank_now(const struct world_part *part, const struct world_lists *lists, uint32_t member)
 {
 	const uint32_t rank = lists->rank[member];
 
-	return likely(lists->reranked == part->reranked) ? rank : part->becomes[rank];
+	if (likely(lists->reranked == part->reranked))
+		return rank;
+	return (int32_t)(lists->reranked - part->reranked) < 0 ? part->becomes[rank] : WORLD_NOBODY;
 }
 
 static void gather_cell(const struct world_glimpses *glimpses, const struct outlook *from, uint32_t number,
 			uint32_t cell, struct gathered *gathered)
 {
 	const struct world_part *part = glimpses->parts->part[number];
-	const struct world_lists *lists = world_lists(glimpses->sweep[number]);
+	const struct world_lists *lists = glimpses->lists[number];
 	const struct world_frame *frame = world_frame_at(part, world_published(part));
 	const uint32_t end = lists->start[cell + 1];
 
@@ -171,7 +173,7 @@ static void gather_cell(const struct world_glimpses *glimpses, const struct outl
 		const uint32_t rank = rank_now(part, lists, i);
 
 		if (likely(rank != WORLD_NOBODY))
-			gather(glimpses, from, frame->x[rank], frame->y[rank], part->number[rank], gathered);
+			gather(glimpses, from, frame->x[rank], frame->y[rank], world_number(part, rank), gathered);
 	}
 }
 
@@ -350,6 +352,16 @@ static uint32_t bucket_end(unsigned bucket)
 	return ((bucket - octave * 8 + 1) << octave) - 1;
 }
 
+/// The same lists for all cells of a tick, so that the part's worker knows when nobody reads them any more.
+static void read_lists(struct world_glimpses *glimpses, uint32_t tick)
+{
+	if (likely(glimpses->read == tick && glimpses->lists[0]))
+		return;
+	glimpses->read = tick;
+	for (uint32_t part = 0; part < glimpses->parts->count; part++)
+		glimpses->lists[part] = world_lists(glimpses->sweep[part]);
+}
+
 ALWAYS_INLINE uint32_t cell_along(int32_t position, uint8_t shift, uint32_t cells)
 {
 	const uint32_t cell = position < 0 ? 0 : (uint32_t)position >> shift;
@@ -363,6 +375,7 @@ const struct world_strips *world_glimpses_at(struct world_glimpses *glimpses, in
 			      cell_along(x, glimpses->shift, glimpses->columns);
 	const struct world_strips *strips = &glimpses->strips[cell];
 
+	read_lists(glimpses, tick);
 	if (strips->tick != tick || strips->period == 0)
 		write_cell(glimpses, cell, tick);
 	glimpses->stale[bucket_of(strips->longest)] += (uint64_t)strips->glimpses * strips->period;

@@ -47,6 +47,8 @@ struct world_swept {
 struct world_glimpses {
 	const struct world_parts *parts;
 	const struct world_sweep *sweep[WORLD_PARTS_MAX]; // of each part
+	const struct world_lists *lists[WORLD_PARTS_MAX]; // of each part, in tick `read`
+	uint32_t read;
 	uint32_t columns, rows;
 	uint8_t shift;
 	uint32_t rings;

@@ -25,8 +25,9 @@ static void take_tables(struct lay_out *room, struct world_grid *grid, const str
 	const uint32_t columns = cells_along(plan->size[0], plan->shift);
 	const uint32_t rows = cells_along(plan->size[1], plan->shift);
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < WORLD_VIEWS; i++)
 		grid->view[i] = take_view(room, slots);
+	for (unsigned i = 0; i < 2; i++) {
 		grid->rank[i] = take(room, slots * sizeof(uint32_t));
 		grid->start[i] = take(room, ((size_t)columns * rows + 1) * sizeof(uint32_t));
 		grid->sorted_x[i] = take(room, slots * sizeof(int32_t));
@@ -48,7 +49,7 @@ size_t world_grid_bytes(const struct world_grid_plan *plan)
 /// The view that is written, or will be.
 static struct world_view *next_view(struct world_grid *grid)
 {
-	return &grid->view[1 - grid->current];
+	return &grid->view[(grid->current + 1) % WORLD_VIEWS];
 }
 
 static void show_tables(struct world_grid *grid, struct world_view *view)
@@ -71,7 +72,8 @@ struct world_grid *world_grid_init(void *memory, const struct world_grid_plan *p
 	grid->drift_max = plan->drift_max;
 	grid->reranked = plan->part->reranked;
 	grid->sorted_tick = world_published(plan->part);
-	for (unsigned i = 0; i < 2; i++) {
+	grid->switched = grid->sorted_tick - 1;
+	for (unsigned i = 0; i < WORLD_VIEWS; i++) {
 		grid->view[i].tick = grid->sorted_tick;
 		show_tables(grid, &grid->view[i]);
 	}
@@ -84,6 +86,7 @@ static void use_what_was_sorted(struct world_grid *grid, struct world_view *view
 {
 	grid->slots = 1 - grid->slots;
 	grid->starts = 1 - grid->starts;
+	grid->switched = view->tick;
 	grid->sorted_tick = grid->from_tick;
 	grid->known = grid->from_count;
 	grid->sorting = SORTING_NOTHING;
@@ -92,7 +95,7 @@ static void use_what_was_sorted(struct world_grid *grid, struct world_view *view
 }
 
 /// Ranks are others: slots are the same. Who came with the new ranks, or had no slot yet, has the last of them.
-static void follow_rerank(struct world_grid *grid)
+static void follow_rerank(struct world_grid *grid, const struct world_view *view)
 {
 	const struct world_part *part = grid->part;
 	uint32_t known = part->count;
@@ -104,6 +107,25 @@ static void follow_rerank(struct world_grid *grid)
 	grid->sorting = SORTING_NOTHING; // it is in old ranks
 	grid->translate = true;
 	grid->slots = 1 - grid->slots;
+	grid->switched = view->tick;
+}
+
+static bool is_reranked(const struct world_grid *grid)
+{
+	return grid->reranked != grid->part->reranked;
+}
+
+/// Views with the slots and cells of before the switch have no reader any more.
+static bool others_are_free(const struct world_grid *grid)
+{
+	return world_readers_passed(grid->part, grid->switched + 1);
+}
+
+/// Has the next view no reader any more, nor what will be written of slots?
+static bool can_begin(const struct world_grid *grid)
+{
+	return world_readers_passed(grid->part, world_view(grid)->tick) &&
+	       (!is_reranked(grid) || others_are_free(grid));
 }
 
 void world_grid_begin(struct world_grid *grid)
@@ -111,13 +133,15 @@ void world_grid_begin(struct world_grid *grid)
 	const struct world_view *last = world_view(grid);
 	struct world_view *view = next_view(grid);
 
+	if (unlikely(!can_begin(grid)))
+		return;
 	view->tick = world_published(grid->part);
 	view->sorted = last->sorted;
 	view->loose = last->loose;
 	view->drift = 0;
 	grid->translate = false;
-	if (grid->reranked != grid->part->reranked)
-		follow_rerank(grid);
+	if (is_reranked(grid))
+		follow_rerank(grid, view);
 	else if (grid->sorting == SORTING_READY)
 		use_what_was_sorted(grid, view);
 	show_tables(grid, view);
@@ -226,7 +250,7 @@ static void finish_view(struct world_grid *grid, struct world_view *view)
 {
 	write_loose(grid, view);
 	grid->writing = false;
-	__atomic_store_n(&grid->current, 1 - grid->current, __ATOMIC_RELEASE);
+	__atomic_store_n(&grid->current, (grid->current + 1) % WORLD_VIEWS, __ATOMIC_RELEASE);
 }
 
 bool world_grid_step(struct world_grid *grid, uint32_t slots)
@@ -253,7 +277,8 @@ bool world_grid_step(struct world_grid *grid, uint32_t slots)
 
 static bool time_to_sort(const struct world_grid *grid, const struct world_view *view)
 {
-	return view->tick - grid->sorted_tick >= WORLD_GRID_TICKS || view->loose > WORLD_LOOSE_MAX / 4;
+	return (view->tick - grid->sorted_tick >= WORLD_GRID_TICKS || view->loose > WORLD_LOOSE_MAX / 4) &&
+	       view->tick == world_published(grid->part) && others_are_free(grid);
 }
 
 static void begin_sort(struct world_grid *grid, const struct world_view *view)
@@ -310,6 +335,8 @@ bool world_grid_sort(struct world_grid *grid, uint32_t units)
 {
 	const struct world_view *view = world_view(grid);
 
+	if (unlikely(is_reranked(grid))) // the next view is the first that knows
+		return true;
 	if (grid->sorting == SORTING_NOTHING && !grid->writing && time_to_sort(grid, view))
 		begin_sort(grid, view);
 	// A frame that is about to leave the ring is not sorted by any longer.

@@ -4,7 +4,7 @@
 // Cells lie row by row, so that neighbouring cells of a row are one range of slots. Everybody is sorted by cell every few ticks, in
 // slices, from one frame; between, positions are written in place, in every tick, and a search looks as much farther as anybody has
 // drifted since. Who came since, or drifted too far, is in no cell but in a few loose slots at the end, which every search looks at.
-// The part's worker writes; every worker reads the view of the newest tick.
+// The part's worker writes; every worker reads the view of the newest tick, or the one before (the table in world/part.h).
 
 #ifndef POLLGATE_WORLD_GRID_H
 #define POLLGATE_WORLD_GRID_H
@@ -19,6 +19,7 @@
 
 #define WORLD_GRID_TICKS 8  // from one sort to the next
 #define WORLD_LOOSE_MAX 512 // slots
+#define WORLD_VIEWS 3       // the newest; the one before, which a reader may have; the one that is written
 #define WORLD_SLOTS_PAST 64 // behind the last slot that can be read
 
 /// Everybody of a part in one tick.
@@ -47,7 +48,7 @@ struct world_grid {
 	uint8_t shift;
 	int32_t drift_max;
 
-	struct world_view view[2];
+	struct world_view view[WORLD_VIEWS];
 	uint32_t current; // which of them; read with world_view()
 
 	// the owner's
@@ -58,6 +59,7 @@ struct world_grid {
 		*sorted_y[2]; // by slot: where they were sorted, beside rank[]; x of who is loose: WORLD_LOOSE
 	uint32_t known;       // ranks from here on have no slot
 	uint32_t sorted_tick;
+	uint32_t switched; // tick of the first view with these slots and cells
 	uint32_t reranked; // as of which the ranks are
 	bool writing, translate;
 	uint32_t at;
@@ -82,7 +84,7 @@ size_t world_grid_bytes(const struct world_grid_plan *plan);
 /// @param memory  world_grid_bytes() of it, at a cache line, zeroed
 struct world_grid *world_grid_init(void *memory, const struct world_grid_plan *plan);
 
-/// Begin the view of the frame that the part has published.
+/// Begin the view of the frame that the part has published; unless a reader is so late that there is none to be written.
 void world_grid_begin(struct world_grid *grid);
 
 /// Write up to so many slots more.

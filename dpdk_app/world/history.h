@@ -68,7 +68,7 @@ bool world_history_holds(const struct world_part *part, const struct world_span 
 /// Was somebody in the frame of a tick?
 ALWAYS_INLINE bool world_was_in(const struct world_part *part, uint32_t rank, uint32_t tick, uint32_t published)
 {
-	return part->number[rank] != WORLD_NOBODY && published - part->came[rank] >= published - tick;
+	return world_number(part, rank) != WORLD_NOBODY && published - part->came[rank] >= published - tick;
 }
 
 /// Somebody's place, who was in.

@@ -48,6 +48,8 @@ struct world_interest *world_interest_init(void *memory, const struct world_inte
 
 void world_interest_begin(struct world_interest *interest)
 {
-	for (uint32_t part = 0; part < interest->parts->count; part++)
+	for (uint32_t part = 0; part < interest->parts->count; part++) {
 		interest->as_of[part] = interest->parts->part[part]->reranked;
+		interest->view[part] = world_view(interest->grid[part]);
+	}
 }

@@ -27,6 +27,7 @@
 struct world_interest {
 	const struct world_parts *parts;
 	const struct world_grid *grid[WORLD_PARTS_MAX]; // of each part
+	const struct world_view *view[WORLD_PARTS_MAX]; // of each part, as of world_interest_begin()
 	uint32_t as_of[WORLD_PARTS_MAX];                // tick of the re-rank of whose ranks all references are
 
 	// set when it is made
@@ -73,7 +74,7 @@ size_t world_interest_bytes(const struct world_interest_plan *plan);
 /// @param memory  world_interest_bytes() of it, at a cache line, zeroed
 struct world_interest *world_interest_init(void *memory, const struct world_interest_plan *plan);
 
-/// Before the turns of a tick: from here on references are in the ranks of now (`as_of`).
+/// Before the turns of a tick, after world_read(): from here on references are in the ranks of now (`as_of`).
 void world_interest_begin(struct world_interest *interest);
 
 /// Has somebody of this rank their turn?

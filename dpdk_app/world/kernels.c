@@ -293,7 +293,7 @@ static void records(const struct world_part *part, uint32_t tick, uint32_t age, 
 {
 	const struct world_frame *frame = world_frame_at(part, tick), *before = world_frame_at(part, tick - age);
 	const bool moved = (int32_t)(tick - age - part->reranked) < 0;
-	uint64_t *table = part->records[tick & 1].of[age];
+	uint64_t *table = frame->records->of[age];
 
 	for (uint32_t rank = from; rank < to; rank += LANES) {
 		const struct places now = load_places(frame, rank);

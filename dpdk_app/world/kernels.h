@@ -43,7 +43,7 @@ struct world_kernels {
 	world_state_write *state;
 
 	/// A turn of an observer.
-	/// @return false: the ranks of a part are just becoming others; not before world_interest_begin()
+	/// @return false: the view of a part is in ranks that are not read yet; not before world_interest_begin()
 	bool (*choose)(const struct world_interest *interest, const struct world_turn *turn,
 		       struct world_choice *choice);
 };

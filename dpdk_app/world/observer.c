@@ -55,18 +55,14 @@ void observer_has_full(struct observer *observer, uint32_t slots, unsigned age, 
 static void take_new_rank(struct observer *observer, const struct world_parts *parts, unsigned slot)
 {
 	const uint32_t part = world_part_of(observer->who[slot]);
-	const uint32_t reranked = parts->part[part]->reranked;
-	uint32_t rank;
+	const uint32_t rank =
+		world_rank_now(parts->part[part], world_rank_of(observer->who[slot]), &observer->ranked[slot]);
 
-	if (observer->ranked[slot] == reranked)
-		return;
-	rank = parts->part[part]->becomes[world_rank_of(observer->who[slot])];
 	if (rank == WORLD_NOBODY) {
 		observer_leave(observer, slot);
 		return;
 	}
 	observer->who[slot] = world_refer(part, rank);
-	observer->ranked[slot] = reranked;
 }
 
 /// Only if a part was re-ranked.

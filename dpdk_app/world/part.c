@@ -49,6 +49,7 @@ static void take_own(struct lay_out *room, struct world_own *own, uint32_t capac
 
 static void take_records(struct lay_out *room, struct world_records *records, const struct world_part_plan *plan)
 {
+	*records = (struct world_records){.tick = plan->first};
 	for (uint32_t age = 1; age <= plan->ages; age++)
 		records->of[age] = take(room, plan->capacity * sizeof(uint64_t));
 }
@@ -68,30 +69,52 @@ static void lay_out_tables(struct lay_out *room, struct world_part *part, struct
 
 size_t world_part_bytes(const struct world_part_plan *plan)
 {
-	struct world_part part;
+	struct world_records records;
 	struct world_own own;
 	struct lay_out room = {0};
 
 	take(&room, sizeof(struct world_part));
 	take(&room, sizeof(struct world_own));
 	take(&room, plan->frames * sizeof(struct world_frame));
+	take(&room, 2 * sizeof(struct world_records));
+	take(&room, plan->readers * sizeof(struct world_reader));
 	for (uint32_t i = 0; i < plan->frames; i++)
 		take_frame(&room, plan->capacity);
-	take_records(&room, &part.records[0], plan);
-	take_records(&room, &part.records[1], plan);
+	take_records(&room, &records, plan);
+	take_records(&room, &records, plan);
 	take(&room, plan->capacity * sizeof(uint32_t));
 	take(&room, plan->capacity * sizeof(uint32_t));
 	take_own(&room, &own, plan->capacity);
 	return room.at;
 }
 
-/// What readers see of the tables.
+/// What the owner sees of the tables, and readers from the next frame on.
 static void show(struct world_part *part, const struct world_tables *tables)
 {
+	const uint32_t next = 1 - part->ordered;
+
 	part->number = tables->number;
 	part->identity = tables->identity;
 	part->sort = tables->sort;
 	part->came = tables->came;
+	part->order[next] = (struct world_order){
+		.reranked = part->reranked,
+		.reranked_before = part->reranked_before,
+		.number = part->number,
+		.identity = part->identity,
+		.came = part->came,
+		.was = part->was,
+		.becomes = part->becomes,
+		.sort = part->sort,
+	};
+	__atomic_store_n(&part->ordered, next, __ATOMIC_RELEASE);
+}
+
+/// So many ranks there are now.
+static void show_count(struct world_part *part, uint32_t count)
+{
+	part->count = count;
+	__atomic_store_n(&part->order[part->ordered].count, count, __ATOMIC_RELEASE);
 }
 
 /// Of a world's ground, so that WORLD_CURVE_BITS are left of each position.
@@ -114,17 +137,46 @@ struct world_part *world_part_init(void *memory, const struct world_part_plan *p
 	part->capacity = plan->capacity;
 	part->frames = plan->frames;
 	part->ring = take(&room, plan->frames * sizeof(*part->ring));
+	part->records = take(&room, 2 * sizeof(*part->records));
+	part->reader = take(&room, plan->readers * sizeof(*part->reader));
+	part->readers = plan->readers;
+	part->behind = plan->behind;
+	part->window = plan->frames - 1;
 	part->own = own;
 	lay_out_tables(&room, part, own, plan, part->ring);
 	memcpy(own->size, plan->size, sizeof(own->size));
 	own->late_max = (int32_t)plan->late_max;
 	own->key_shift = key_shift(plan);
+	part->first = part->reranked = part->reranked_before = plan->first;
 	show(part, &own->now);
-	part->first = part->reranked = plan->first;
 	for (uint32_t i = 0; i < part->frames; i++)
 		part->ring[i].tick = plan->first; // of no other tick
-	__atomic_store_n(&part->published, plan->first, __ATOMIC_RELEASE);
+	__atomic_store_n(&part->published, plan->first, __ATOMIC_SEQ_CST);
 	return part;
+}
+
+bool world_readers_passed(const struct world_part *part, uint32_t tick)
+{
+	for (uint32_t i = 0; i < part->readers; i++) {
+		const struct world_reader *reader = &part->reader[i];
+
+		if (__atomic_load_n(&reader->reads, __ATOMIC_SEQ_CST) &&
+		    (int32_t)(__atomic_load_n(&reader->seen, __ATOMIC_ACQUIRE) - tick) < 0)
+			return false;
+	}
+	return true;
+}
+
+bool world_part_can_begin(const struct world_part *part, uint32_t tick)
+{
+	for (uint32_t i = 0; i < part->readers; i++) {
+		const struct world_reader *reader = &part->reader[i];
+
+		if (__atomic_load_n(&reader->reads, __ATOMIC_SEQ_CST) &&
+		    (int32_t)(tick - __atomic_load_n(&reader->tick, __ATOMIC_ACQUIRE)) > (int32_t)part->behind)
+			return false;
+	}
+	return true;
 }
 
 uint32_t world_part_add(struct world_part *part, uint32_t number, uint32_t identity, enum world_sort sort,
@@ -199,9 +251,7 @@ void world_part_begin(struct world_part *part, uint32_t tick, bool rerank)
 	for (uint32_t rank = part->count; rank < own->count; rank++)
 		own->now.came[rank] = tick;
 	world_records_begin(part, tick);
-	// Who reads the frame that was here sees that it is none any more before anything else of it changes.
-	__atomic_store_n(&part->ring[tick & (part->frames - 1)].tick, tick, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	part->ring[tick & (part->frames - 1)].tick = tick;
 }
 
 /// Eighths of a quantum per tick, for so many parts of a tick: whole quanta, rounded.
@@ -279,10 +329,10 @@ static void publish(struct world_part *part)
 		world_rerank_apply(part);
 		show(part, &own->now);
 	}
-	part->count = own->ranks;
+	show_count(part, own->ranks);
 	own->writing = WRITING_NOTHING;
 	own->rerank = false;
-	__atomic_store_n(&part->published, own->tick, __ATOMIC_RELEASE);
+	__atomic_store_n(&part->published, own->tick, __ATOMIC_SEQ_CST);
 }
 
 static bool step(struct world_part *part, uint32_t ranks)

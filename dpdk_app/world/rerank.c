@@ -17,6 +17,8 @@ bool world_rerank_begin(struct world_part *part)
 		return false;
 	if (own->reranking != RERANK_NONE && own->reranking != RERANK_READY)
 		return false;
+	if (!world_readers_passed(part, part->reranked))
+		return false;
 	if (unlikely(own->journal))
 		journal_rerank_begin(part);
 	own->reranking = RERANK_CLEAR;
@@ -171,5 +173,6 @@ void world_rerank_apply(struct world_part *part)
 	own->becomes = becomes;
 	own->count = own->moved;
 	own->reranking = RERANK_NONE;
+	part->reranked_before = part->reranked;
 	part->reranked = own->tick;
 }

@@ -150,7 +150,7 @@ static uint64_t record_of(const struct saying *saying, world_reference who, unsi
 
 	const uint32_t now = world_rank_at(part, rank, tick), was = world_rank_at(part, rank, tick - age);
 
-	if (part->number[rank] == WORLD_NOBODY || now == WORLD_NOBODY || was == WORLD_NOBODY ||
+	if (world_number(part, rank) == WORLD_NOBODY || now == WORLD_NOBODY || was == WORLD_NOBODY ||
 	    !world_has_frame(part, tick - age))
 		return WORLD_NO_RECORD;
 
@@ -248,7 +248,7 @@ static void take_full(struct observer *observer, struct saying *saying, unsigned
 {
 	const world_reference who = observer->who[slot];
 
-	if (saying->parts->part[world_part_of(who)]->number[world_rank_of(who)] == WORLD_NOBODY) {
+	if (world_number(saying->parts->part[world_part_of(who)], world_rank_of(who)) == WORLD_NOBODY) {
 		observer_leave(observer, slot);
 		saying->empty |= 1U << slot;
 		saying->bits += HEAD_BITS;
@@ -378,7 +378,7 @@ static void put_full(const struct observer *observer, const struct saying *sayin
 		world_place_at(world_frame_at(part, saying->tick), world_rank_at(part, rank, saying->tick));
 
 	bits_put(writer, slot | WORLD_FULL << 5, HEAD_BITS);
-	bits_put(writer, part->number[rank] | (uint64_t)part->identity[rank] << WORLD_NUMBER_BITS,
+	bits_put(writer, world_number(part, rank) | (uint64_t)part->identity[rank] << WORLD_NUMBER_BITS,
 		 WORLD_NUMBER_BITS + 32);
 	bits_put(writer, part->sort[rank] & 3U, 2);
 	bits_put(writer, (uint32_t)place.x | (uint64_t)(uint32_t)place.y << WORLD_POSITION_BITS,

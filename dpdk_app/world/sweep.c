@@ -50,6 +50,7 @@ struct world_sweep *world_sweep_init(void *memory, const struct world_sweep_plan
 	sweep->rows = cells_along(plan->size[1], plan->shift);
 	sweep->shift = plan->shift;
 	sweep->from_tick = world_published(plan->part) - WORLD_SWEEP_TICKS;
+	sweep->switched = world_published(plan->part) - 1;
 	sweep->lists[0].reranked = plan->part->reranked;
 	return sweep;
 }
@@ -113,6 +114,7 @@ static void list_members(struct world_sweep *sweep, uint32_t *units)
 	}
 	if (sweep->done == sweep->elements) {
 		sweep->listing = LISTING_NOTHING;
+		sweep->switched = world_published(sweep->part);
 		__atomic_store_n(&sweep->current, 1 - sweep->current, __ATOMIC_RELEASE);
 	}
 }
@@ -129,7 +131,9 @@ bool world_sweep_sort(struct world_sweep *sweep, uint32_t units)
 {
 	const uint32_t age = world_published(sweep->part) - sweep->from_tick;
 
-	if ((sweep->listing == LISTING_NOTHING && age >= WORLD_SWEEP_TICKS) || elements_are_void(sweep))
+	if ((sweep->listing == LISTING_NOTHING && age >= WORLD_SWEEP_TICKS &&
+	     world_readers_passed(sweep->part, sweep->switched + 1)) ||
+	    elements_are_void(sweep))
 		begin(sweep);
 	if (sweep->listing == LISTING_ELEMENTS)
 		write_elements(sweep, &units);

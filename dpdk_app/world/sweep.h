@@ -48,6 +48,7 @@ struct world_sweep {
 
 	// the owner's
 	enum world_listing listing;
+	uint32_t switched; // newest tick when these lists became the current ones
 	uint32_t from_tick, from_count, elements, done;
 	uint64_t *element[2];
 	uint32_t *buckets;
