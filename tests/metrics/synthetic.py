@@ -67,6 +67,7 @@ def world(turns: int) -> dict[str, Count]:
         "players": 10,
         "moves": {"taken": 10 * turns, "speed": 0},
         "ticks": turns,
+        "held": 0,
         "overruns": 0,
         "states": 10 * turns,
         "state_bytes": 600 * turns,
