@@ -163,6 +163,27 @@ def reload(config: ConfigOption) -> None:
     print(ask_to_reload(config))
 
 
+@app.command(name="map")
+def map_(
+    config: ConfigOption,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="A .png or .svg file.")],
+    world: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which world, if there are several.")
+    ] = None,
+    player: Annotated[
+        int | None, typer.Option(metavar="ID", min=1, help="Show whom this player sees, too.")
+    ] = None,
+) -> None:
+    """Draw a world of a running gateway: how many are where, whom a player sees, and what it costs."""
+    from pyshim.config import load_config
+    from pyshim.issuing.client import Client
+    from pyshim.views.mapping import check_output, write_map
+
+    check_output(output)
+    with Client(load_config(config)) as client:
+        print(write_map(client, world, player, output))
+
+
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What a gateway recorded.")],

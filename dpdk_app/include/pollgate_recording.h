@@ -8,6 +8,7 @@
 #define POLLGATE_RECORDING_H
 
 #include "pollgate.h"
+#include "pollgate_world.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,13 +47,6 @@ struct pg_replay_frame {
 	bool differs;          // from what was published then
 };
 
-struct pg_replay_entity {
-	uint32_t number, identity;
-	uint32_t sort;       // 0: a player
-	int32_t position[3]; // quanta above the world's lowest corner
-	int16_t velocity[3]; // eighths of a quantum per tick
-};
-
 struct pg_replay;
 
 /// @param bytes  what one worker has written down; the caller's, longer than the replay lives. It may say anything
@@ -64,8 +58,7 @@ enum pg_replay_step pg_replay_next(struct pg_replay *replay, struct pg_replay_fr
 
 /// Who is where in the newest frame of a world.
 /// @return how many were written; there are no more than frame.entities
-uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, struct pg_replay_entity *out,
-			    uint32_t room);
+uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, struct pg_world_entity *out, uint32_t room);
 
 void pg_replay_close(struct pg_replay *replay);
 

@@ -9,6 +9,7 @@
 #define POLLGATE_REPLICATION_REPLICATION_H
 
 #include "replication/numbers.h"
+#include "replication/shown.h"
 #include "session/shard.h"
 #include "world/glimpses.h"
 #include "world/grid.h"
@@ -102,6 +103,8 @@ struct replica {
 	enum reranking reranking;
 	bool journaled;     // what is done to the part is written down
 	bool to_write_down; // and everybody is to be, once
+
+	struct shown shown CACHE_ALIGNED; // with another thread
 } CACHE_ALIGNED;
 
 struct replication {

@@ -194,10 +194,11 @@ static void write_down(struct replica *replica)
 }
 
 /// What need not be done before the datagrams leave: the next order of cells, and of ranks.
-static void tidy(struct replica *replica)
+static void tidy(const struct replication *replication, struct replica *replica)
 {
 	if (replica->journaled)
 		write_down(replica);
+	shown_step(replication, replica);
 	tidy_ranks(replica);
 
 	const uint32_t units = replica->tidied < replica->to_tidy ? UNITS_PER_STEP : 0;
@@ -265,7 +266,7 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 		replication->active = replica;
 		return TURN_SENDS;
 	case TICK_TIDY:
-		tidy(replica);
+		tidy(replication, replica);
 		break;
 	}
 	return TURN_STEPPED;

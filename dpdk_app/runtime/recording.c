@@ -111,7 +111,7 @@ enum pg_replay_step pg_replay_next(struct pg_replay *replay, struct pg_replay_fr
 	return (enum pg_replay_step)step;
 }
 
-uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, struct pg_replay_entity *out, uint32_t room)
+uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, struct pg_world_entity *out, uint32_t room)
 {
 	const struct world_part *part = world < PG_WORLDS_MAX ? replay->replay.parts[world].part : NULL;
 	const struct world_frame *frame = part ? world_frame_at(part, world_published(part)) : NULL;
@@ -120,7 +120,7 @@ uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, stru
 	for (uint32_t rank = 0; part && rank < part->count && count < room; rank++) {
 		if (part->number[rank] == WORLD_NOBODY)
 			continue;
-		out[count++] = (struct pg_replay_entity){
+		out[count++] = (struct pg_world_entity){
 			.number = part->number[rank],
 			.identity = part->identity[rank],
 			.sort = part->sort[rank],

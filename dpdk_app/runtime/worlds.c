@@ -207,6 +207,7 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	void *memory = carve(from, world_part_bytes(&part));
 
 	replica->reading = carve(from, sizeof(*replica->reading));
+	replica->shown.entity = carve(from, part.capacity * sizeof(*replica->shown.entity));
 	replica->numbers.back = carve(from, numbers * sizeof(uint32_t));
 	replica->slot_after = carve(from, numbers * sizeof(uint32_t));
 	replica->numbers.count = numbers;

@@ -114,6 +114,9 @@ class _Lib:
         error: _CDataBase,
         /,
     ) -> Any: ...
+    def pg_world_look(
+        self, gateway: Any, world: int, player_id: int, look: _CDataBase, error: _CDataBase, /
+    ) -> int: ...
     def pg_recording_least(self, workers: int, /) -> int: ...
     def pg_recording_read(
         self,

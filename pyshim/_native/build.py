@@ -11,9 +11,11 @@ from pathlib import Path
 from cffi import FFI
 
 # In this order: each may use what stands before it.
-TOPICS = ("names", "errors", "plan", "stats", "sessions", "lifecycle", "recording", "load", "bench")
+TOPICS = ("names", "errors", "plan", "stats", "sessions", "lifecycle", "world", "recording", "load", "bench")
 
-HEADERS = "\n".join(f'#include "pollgate{part}.h"' for part in ("", "_bench", "_load", "_recording"))
+HEADERS = "\n".join(
+    f'#include "pollgate{part}.h"' for part in ("", "_bench", "_load", "_recording", "_world")
+)
 
 DECL = Path(__file__).resolve().parent / "decl"
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import mmap
+from dataclasses import dataclass
 from typing import Any
 
 from pyshim.confinement import Confinement
@@ -27,6 +28,17 @@ from pyshim.system.memory_file import SessionState
 _NOBODY_ELSE = 0xFFFFFFFF  # for a user: stay who you are
 _TEXT_BYTES = 300  # of a sentence
 _DROPPED_BYTES = 1024  # for a few words on each section that there can be
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What a world shows."""
+
+    parts: tuple[memoryview, ...]  # of each worker: struct pg_world_entity, one after the other
+    tick: int
+    entities: int
+    found: bool  # the player
+    seen: tuple[int, ...]  # numbers of whom the player sees
 
 
 class Gateway:
@@ -131,6 +143,31 @@ class Gateway:
             code, SendOutcome.REFUSED
         )
         return SendResult(outcome, decode.text(error.message))
+
+    def look(self, world: int, player_id: int) -> LookedAt:
+        """Who is where in a world; what it gives is good until the next look.
+
+        Raises:
+            UnavailableError: a worker had no time for it.
+            InternalError: there is no such world.
+        """
+        found: Any = ffi.new("struct pg_world_look *")
+        error = new_error()
+        code = lib.pg_world_look(self.native, world, player_id, found, error)
+        if code == lib.PG_ERROR_TIMEOUT:
+            raise UnavailableError(decode.text(error.message))
+        check(code, error)
+        parts = [found.part[index] for index in range(found.parts)]
+        size = ffi.sizeof("struct pg_world_entity")
+        return LookedAt(
+            tuple(
+                memoryview(ffi.buffer(part.entity, part.entities * size)) for part in parts if part.entities
+            ),
+            max(part.tick for part in parts),
+            sum(part.entities for part in parts),
+            bool(found.found),
+            tuple(found.number[index] for index in range(found.seen)) if found.found else (),
+        )
 
     # ------------------------------------------------------------ game processes
 

@@ -19,6 +19,7 @@ from pyshim.management.netcode import netcode_routes
 from pyshim.management.openapi import openapi
 from pyshim.management.recording import recording_routes
 from pyshim.management.sessions import Gateway, routes
+from pyshim.management.worlds import world_routes
 
 # Where that is, is not told to everybody.
 _OF_CONTROL = (
@@ -49,6 +50,8 @@ def _for_players(gateway: Gateway | None) -> Iterator[Route]:
             yield from netcode_routes(gateway.tokens)
         if gateway.game is not None:
             yield from game_routes(gateway.game)
+        if gateway.worlds is not None:
+            yield from world_routes(gateway.worlds)
         if gateway.record is not None:
             yield from recording_routes(gateway.record)
 
@@ -87,6 +90,7 @@ def _openapi_of(gateway: Gateway | None) -> Callable[[Request], Awaitable[Respon
         sessions=sessions,
         tokens=gateway is not None and gateway.tokens is not None,
         game=gateway is not None and gateway.game is not None,
+        worlds=gateway is not None and gateway.worlds is not None,
         recording=gateway is not None and gateway.record is not None,
     )
 

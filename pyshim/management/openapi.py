@@ -11,6 +11,7 @@ from pyshim import __version__
 from pyshim.management import game as game_bus
 from pyshim.management import netcode
 from pyshim.management import recording as recorded
+from pyshim.management import worlds as world_api
 from pyshim.management.figures import INTERVALS_S
 from pyshim.management.requests import ConnectTokenRequest, IssueRequest, MessageRequest
 from pyshim.management.sessions import LIST_DEFAULT, LIST_QUERY
@@ -77,10 +78,13 @@ _PROCESS = {
 }
 
 
-def openapi(*, sessions: bool, tokens: bool, game: bool = False, recording: bool = False) -> dict[str, Any]:
+def openapi(
+    *, sessions: bool, tokens: bool, game: bool = False, worlds: bool = False, recording: bool = False
+) -> dict[str, Any]:
     """The description of every request: figures, and what is given to players, as the listeners are."""
     asked = _figures() | (_sessions() if sessions else {}) | (_tokens() if tokens else {})
     asked |= (_game() if game else {}) | (_recording() if recording else {})
+    asked |= _worlds() if worlds else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": "pollgate control API", "version": __version__},
@@ -104,6 +108,42 @@ def _game() -> dict[str, Any]:
     ring_bytes = {"type": "integer", "description": "of each ring"}
     listed = {"ring_bytes": ring_bytes, "processes": {"type": "array", "items": _object(_PROCESS)}}
     return {game_bus.PATH: {"get": _operation("List game processes", {200: listed}, (400,))}}
+
+
+_WORLD = {
+    "name": {"type": "string"},
+    "bounds_m": {"type": "array", "description": "the lowest and the highest corner"},
+    "tick_hz": {"type": "integer"},
+    "radius_m": {"type": "number"},
+    "leave_radius_m": {"type": "number"},
+    "neighbours": {"type": "integer"},
+    "counted": {"type": "object", "description": "of all workers, as the metrics pollgate_world_... say it"},
+}
+_SHOWN = {
+    **_WORLD,
+    "tick": {"type": "integer"},
+    "shown": {"type": "integer", "description": "entities in that tick's frame"},
+    "heat": {
+        "type": "object",
+        "description": "cell_m, and cells: x, y, how many; cells with nobody are left out",
+    },
+    "player": {"type": "object", "description": "where the player is, and whom it sees"},
+}
+
+
+def _worlds() -> dict[str, Any]:
+    listed = {"worlds": {"type": "array", "items": _object(_WORLD)}}
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    query = [
+        {"name": key, "in": "query", "schema": _integer(allowed)} for key, allowed in world_api.QUERY.items()
+    ]
+    return {
+        world_api.PATH: {"get": _operation("List worlds", {200: listed}, (400,))},
+        world_api.PATH + "/{name}": {
+            "parameters": [name, *query],
+            "get": _operation("Show a world", {200: _SHOWN}, (400, 404, 503)),
+        },
+    }
 
 
 def _recording() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pyshim.connect_tokens import TokenMaker
 from pyshim.management.answers import numbers, refusal
 from pyshim.management.refusals import telling
 from pyshim.management.requests import IssueRequest, MessageRequest, parse_body
+from pyshim.management.worlds import WorldsAsked
 from pyshim.operator_messages import OperatorMessage, OperatorQueue, SendOutcome, SendResult
 from pyshim.recording.files import Saved
 from pyshim.sessions import LIST_MAX, NUMBERS, Page, SessionInfo, SessionTable
@@ -41,6 +42,7 @@ class Gateway:
     address: Endpoint | None  # that players are told; None: no listener has profile session
     tokens: TokenMaker | None = None  # of profile netcode
     game: Callable[[], Snapshot] | None = None  # figures of its processes; None: there is no game
+    worlds: WorldsAsked | None = None  # None: there are none
     record: Callable[[str], Saved] | None = None  # writes the recording; None: nothing is recorded
 
 

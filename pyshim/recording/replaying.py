@@ -103,7 +103,7 @@ class Replay:
     def entities(self, frame: Frame) -> Iterator[Entity]:
         """Who is in the newest frame of its world."""
         world = self._worlds[frame.world]
-        room: Any = ffi.new("struct pg_replay_entity[]", max(1, frame.entities))
+        room: Any = ffi.new("struct pg_world_entity[]", max(1, frame.entities))
         for index in range(lib.pg_replay_entities(self._native, frame.world, room, frame.entities)):
             yield _entity(room[index], world)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What supervisor and worker process say to each other: one JSON message per packet of a local socket.
 
-The supervisor sends Start, Reload, Deliver, Stop, and GameRings, GameHear, GamePresence, GameEnd and
-GameDetach; the worker process answers Started, Applied or Refused, Delivered, GameMapped, GameEnded, and
-Stopped, or Failed and ends; it says GameBroken unasked. The end of the stream means that the other side is
-gone.
+The supervisor sends Start, Reload, Deliver, LookAt, Stop, and GameRings, GameHear, GamePresence, GameEnd
+and GameDetach; the worker process answers Started, Applied or Refused, Delivered, LookedAt, GameMapped,
+GameEnded, and Stopped, or Failed and ends; it says GameBroken unasked. The end of the stream means that the
+other side is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
-VERSION = 5
+VERSION = 6
 _DESCRIPTORS_MAX = 3 * 32  # of the most workers that there can be
 
 
@@ -47,6 +47,28 @@ class Deliver:
 
     number: int
     operator_message: OperatorMessage
+
+
+@dataclass(frozen=True, slots=True)
+class LookAt:
+    """Write who is where in a world into a file; answered before the next one is sent."""
+
+    number: int
+    world: int  # index
+    player_id: int
+    fds: tuple[int, ...]  # the file, the receiver's to close
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """It is written, unless there is a problem."""
+
+    number: int
+    problem: str = ""
+    tick: int = 0
+    entities: int = 0  # `pyshim.looks.ENTITY`, one after the other
+    found: bool = False  # the player
+    seen: tuple[int, ...] = ()  # numbers of whom that one sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +218,8 @@ Message = (
     Start
     | Reload
     | Deliver
+    | LookAt
+    | LookedAt
     | GameOrder
     | Stop
     | Started
@@ -207,7 +231,7 @@ Message = (
     | Stopped
 )
 
-_WITH_FDS = (GameRings, GameHear, GameEnd)
+_WITH_FDS = (GameRings, GameHear, GameEnd, LookAt)
 
 _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 

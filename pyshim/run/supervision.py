@@ -15,13 +15,13 @@ from typing import Protocol
 
 from pyshim.conditions import Conditions
 from pyshim.dataplane import OwnState, Pulse, RunState, StatsPage
-from pyshim.eal.messages import crash_error, explain, last_meaningful
-from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
-from pyshim.operator_messages import OperatorQueue
+from pyshim.errors import ExitCode, InternalError, UnavailableError
 from pyshim.plan import Plan
 from pyshim.run import control
 from pyshim.run.address_conflicts import AddressConflicts
+from pyshim.run.asking import Asking
 from pyshim.run.child import Child, start_limit_s
+from pyshim.run.ends import End, start_failure
 from pyshim.run.game_bus import GameBus
 from pyshim.run.liveness import Liveness
 from pyshim.run.recording import RecordingKeeper
@@ -32,7 +32,7 @@ from pyshim.run.run_status import Status
 from pyshim.run.runtime_directory import remove_runtime_directory
 from pyshim.run.shortfall import queue_shortfalls
 from pyshim.run.stale_sockets import remove_stale_sockets
-from pyshim.run.worker_life import Death, Do, Life, Phase, Step
+from pyshim.run.worker_life import Do, Life, Phase, Step
 from pyshim.stats import Snapshot
 from pyshim.system.running_clock import RunningClock
 from pyshim.system.signals import Signals
@@ -77,7 +77,7 @@ class Memory:
 
     page: StatsPage
     state: OwnState
-    operator_queue: OperatorQueue
+    asking: Asking
     game: GameBus
     keeper: RecordingKeeper
 
@@ -95,7 +95,7 @@ class Supervision:
         self._live = live
         self._page = memory.page
         self._state = memory.state
-        self._operator_queue = memory.operator_queue
+        self._asking = memory.asking
         self._game = memory.game
         self._keeper = memory.keeper
         self._status = status
@@ -132,9 +132,7 @@ class Supervision:
     def run(self, signals: Signals) -> None:
         """Everything from the first start to the end."""
         self._selector.register(signals.fileno(), selectors.EVENT_READ, lambda: self._on_signals(signals))
-        self._selector.register(
-            self._operator_queue.fileno(), selectors.EVENT_READ, self._on_operator_messages
-        )
+        self._asking.watch(self._selector, self._ask)
         self._selector.register(self._reload_socket.fileno(), selectors.EVENT_READ, self._on_reload_socket)
         self._game.watch(self._selector, self._tell)
         for warning in self._live.plan.warnings:
@@ -317,9 +315,9 @@ class Supervision:
             case control.Refused(generation, text):
                 if self._live.pending == generation:
                     self._refuse(text)
-            case control.Delivered(number, result):
-                self._operator_queue.settle(number, result)
-                self._on_operator_messages()
+            case control.Delivered() | control.LookedAt():
+                self._asking.heard(message)
+                self._ask()
             case control.GameMapped() | control.GameEnded() | control.GameBroken():
                 self._game.heard(message)
             case control.Failed():
@@ -333,15 +331,10 @@ class Supervision:
                 raise InternalError(f"the worker process said {type(message).__name__}")
         return True
 
-    # ------------------------------------------------------------ the operator's messages
-
-    def _on_operator_messages(self) -> None:
-        """Messages were posted, or the worker process is done with one: give it the next."""
-        self._operator_queue.hear()
-        if self._child is None or self._life.phase is not Phase.RUNNING:
-            self._operator_queue.lose()
-        elif (next_one := self._operator_queue.take()) is not None:
-            self._child.channel.send(control.Deliver(*next_one))
+    def _ask(self) -> None:
+        """Something was posted for the worker process, or it is done with something."""
+        serves = self._child is not None and self._life.phase is Phase.RUNNING
+        self._asking.go_on(self._child.channel if self._child is not None and serves else None)
 
     def _on_started(self, dropped: str, now_s: float) -> None:
         if dropped:
@@ -379,47 +372,25 @@ class Supervision:
         while lines := child.read_log():
             for line in lines:
                 self._tell("debug", line)
-        how = child.reap()
-        log = tuple(child.log.lines)
+        end = End(
+            child.reap(),
+            tuple(child.log.lines),
+            self._failure,
+            self._life.condemned,
+            short_of_memory=child.died_of_memory,
+        )
         self._bury()
         if not self._life.served and self._life.phase is not Phase.STOPPING:
-            raise self._start_failure(how, log, short_of_memory=child.died_of_memory)
-        death = Death(
-            how,
-            in_order=self._said_stopped,
-            problem=self._failure.message if self._failure is not None else None,
-            missing=self._missing(how, log),
-            short_of_memory=self._life.condemned is None and child.died_of_memory,
-            last_line=last_meaningful(log),
-        )
+            raise start_failure(end, self._live.plan)
+        starting = self._life.phase is Phase.STARTING
+        death = end.as_death(self._live.plan, in_order=self._said_stopped, starting=starting)
         if not death.in_order:
             self._keeper.worker_died()
         self._take(self._life.died(death, self._clock.now_s()))
 
-    def _start_failure(self, how: str, log: tuple[str, ...], *, short_of_memory: bool) -> PollgateError:
-        """What its end stands for, if it came before it served."""
-        if self._failure is not None:
-            kind = UnavailableError if self._failure.exit_code == ExitCode.UNAVAILABLE else InternalError
-            return kind(explain(self._failure.message, log, self._live.plan))
-        if short_of_memory:
-            return UnavailableError(
-                "the kernel killed the worker process before it served, because memory is short; free some, "
-                "or raise the limit of its container (systemd: MemoryMax=)"
-            )
-        condemned = self._life.condemned
-        story = f"{condemned} and {how}" if condemned is not None else how
-        return crash_error(f"the worker process {story} before it served", log, self._live.plan)
-
-    def _missing(self, how: str, log: tuple[str, ...]) -> str | None:
-        """What was not there, if that is why it ended; a crash while it served is none of that."""
-        if self._failure is None and self._life.phase is not Phase.STARTING:
-            return None
-        problem = self._start_failure(how, log, short_of_memory=False)
-        return str(problem) if isinstance(problem, UnavailableError) else None
-
     def _bury(self) -> None:
         """Let go of the worker process; one that still runs is killed."""
-        self._operator_queue.lose()
+        self._asking.lose()
         self._game.worker_gone()
         if self._child is not None:
             for fd in (self._child.pidfd, self._child.channel.fileno(), self._child.log_fd):

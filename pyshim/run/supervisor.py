@@ -19,13 +19,16 @@ from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
 from pyshim.issuing.access import advertised, read_game_token, read_private_key
+from pyshim.looks import LookQueue
 from pyshim.management.server import ManagementServer
 from pyshim.management.sessions import Gateway
+from pyshim.management.worlds import WorldsAsked
 from pyshim.operator_messages import OperatorQueue
 from pyshim.plan import Plan
 from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
 from pyshim.recording.keeping import RecordingMemory
+from pyshim.run.asking import Asking
 from pyshim.run.game_bus import GameBus
 from pyshim.run.recording import RecordingKeeper
 from pyshim.run.reloading import LiveConfig
@@ -75,10 +78,13 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
             ) from problem
         keeper = RecordingKeeper(stack.enter_context(_recording(config, decided)), config.record.seconds)
         operator_queue = stack.enter_context(closing(OperatorQueue()))
+        look_queue = stack.enter_context(closing(LookQueue()))
         gateway = stack.enter_context(_issuing(config, state, operator_queue, tokens))
         status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
         if gateway is not None and decided.game.path:
             gateway = replace(gateway, game=status.snapshot)
+        if gateway is not None and decided.worlds:
+            gateway = replace(gateway, worlds=WorldsAsked(decided.worlds, look_queue, status.snapshot))
         if gateway is not None and keeper.records:
             gateway = replace(gateway, record=keeper.save)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
@@ -89,7 +95,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
             LiveConfig(options.config_path, config, decided, server, served.metrics.listen)
         )
         game = stack.enter_context(closing(GameBus(decided, read_game_token(config), page.of("process"))))
-        memory = Memory(page, state, operator_queue, game, keeper)
+        memory = Memory(page, state, Asking(operator_queue, look_queue), game, keeper)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)
 

@@ -166,12 +166,35 @@ def _attend(channel: control.Channel, gateway: Gateway, games: Games) -> control
                 | control.GameDetach()
             ) as order:
                 games.obey(order)
+            case control.LookAt() as look:
+                channel.send(_look(gateway, look))
             case control.Stop() as stop:
                 return stop
             case None:
                 pass
             case unexpected:
                 raise InternalError(f"the supervisor said {type(unexpected).__name__} to a running worker")
+
+
+def _write_all(fd: int, data: memoryview) -> None:
+    """However often it takes."""
+    written = 0
+    while written < len(data):
+        written += os.write(fd, data[written:])
+
+
+def _look(gateway: Gateway, look: control.LookAt) -> control.LookedAt:
+    """Write what a world shows into the supervisor's file."""
+    (fd,) = look.fds
+    try:
+        shown = gateway.look(look.world, look.player_id)
+        for part in shown.parts:
+            _write_all(fd, part)
+    except (PollgateError, OSError) as problem:
+        return control.LookedAt(look.number, str(problem))
+    finally:
+        os.close(fd)
+    return control.LookedAt(look.number, "", shown.tick, shown.entities, shown.found, shown.seen)
 
 
 def _wait(channel: control.Channel, timeout_ms: int) -> control.Message | None:

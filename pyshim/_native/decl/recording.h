@@ -16,14 +16,8 @@ struct pg_replay_frame {
 	uint32_t differs_from;
 	bool differs;
 };
-struct pg_replay_entity {
-	uint32_t number, identity;
-	uint32_t sort;
-	int32_t position[3];
-	int16_t velocity[3];
-};
 struct pg_replay;
 struct pg_replay *pg_replay_open(const void *bytes, size_t length, size_t memory_max);
 enum pg_replay_step pg_replay_next(struct pg_replay *replay, struct pg_replay_frame *frame);
-uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, struct pg_replay_entity *out, uint32_t room);
+uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, struct pg_world_entity *out, uint32_t room);
 void pg_replay_close(struct pg_replay *replay);
