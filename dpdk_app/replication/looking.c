@@ -51,4 +51,5 @@ void look_around(struct replication *replication, struct replica *replica, uint3
 	member->reach = choice.reach;
 	counter_add(&replica->counts->looks, 1);
 	counter_add(&replica->counts->looks_capped, choice.more);
+	counter_add(&replica->counts->looks_cut, choice.cut);
 }

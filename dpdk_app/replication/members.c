@@ -21,7 +21,8 @@ static uint8_t next_epoch(uint8_t epoch)
 	return (uint8_t)((epoch & ~(EPOCHS - 1U)) | ((epoch + 1U) & (EPOCHS - 1U)));
 }
 
-static void place(struct replication *replication, struct replica *replica, struct member *member, uint32_t slot,
+/// @return false: there is no room, until somebody leaves; the next movement tries again
+static bool place(struct replication *replication, struct replica *replica, struct member *member, uint32_t slot,
 		  uint64_t now)
 {
 	const struct world_place at = world_mover_where(&member->mover);
@@ -30,11 +31,11 @@ static void place(struct replication *replication, struct replica *replica, stru
 	uint32_t rank;
 
 	if (number == NUMBERS_NONE)
-		return; // the next movement tries again
+		return false;
 	rank = world_part_add(replica->part, number, player_id, WORLD_PLAYER, &at, told_at(replica, now));
 	if (rank == WORLD_NOBODY) {
 		numbers_give_back(&replica->numbers, number);
-		return;
+		return false;
 	}
 	replica->slot_after[number - replica->numbers.first] = slot + 1;
 	if (member->announced != 0) // ticks may have come round since it heard of one
@@ -46,6 +47,7 @@ static void place(struct replication *replication, struct replica *replica, stru
 	member->placed = true;
 	observer_begin(&replication->observers[slot], member->epoch, replica->tick);
 	counter_set(&replica->counts->players, replica->counts->players + 1);
+	return true;
 }
 
 static void unplace(struct replica *replica, struct member *member)
@@ -96,8 +98,9 @@ static void enter(struct replication *replication, struct replica *replica, stru
 	const struct motion motion = record->motion;
 
 	if (world_mover_enter(&member->mover, &replica->rules, &motion, now)) {
-		place(replication, replica, member, slot, now);
-		counter_add(&replica->counts->moves[PG_WORLD_MOVE_TAKEN], 1);
+		const bool placed = place(replication, replica, member, slot, now);
+
+		counter_add(&replica->counts->moves[placed ? PG_WORLD_MOVE_TAKEN : PG_WORLD_MOVE_FULL], 1);
 	} else {
 		counter_add(&replica->counts->moves[PG_WORLD_MOVE_BOUNDS], 1);
 	}
@@ -137,7 +140,7 @@ bool replication_place(struct replication *replication, uint32_t slot, const str
 	if (!member->placed) {
 		if (!world_mover_enter(&member->mover, &replica->rules, motion, now))
 			return false;
-		place(replication, replica, member, slot, now);
+		(void)place(replication, replica, member, slot, now); // there is such a place, if there is room or not
 		return true;
 	}
 	if (!world_mover_place(&member->mover, &replica->rules, motion, now))
@@ -223,7 +226,7 @@ static void change(struct replication *replication, uint32_t slot, uint8_t world
 	if (motion) {
 		member->mover = *mover;
 		record_move(record, (const uint8_t *)motion);
-		place(replication, &replication->replica[world - 1], member, slot, now);
+		(void)place(replication, &replication->replica[world - 1], member, slot, now);
 	}
 	delivery_refill(&shard->ctx, store_delivery(shard->store, slot));
 	session_note(shard, slot, false);

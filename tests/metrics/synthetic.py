@@ -77,6 +77,7 @@ def world(turns: int) -> dict[str, Count]:
         "shed": 0,
         "looks": turns,
         "looks_capped": 0,
+        "looks_cut": 0,
         "arrivals": 0,
         "departures": 0,
         "glimpses": 0,
