@@ -298,6 +298,14 @@ class CombatPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TierPlan:
+    """From where on somebody in a world is told of less often."""
+
+    from_um: int
+    every_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorldPlan:
     """A world in which players see each other. Lengths in micrometres."""
 
@@ -305,6 +313,7 @@ class WorldPlan:
     low_um: tuple[int, int, int]
     high_um: tuple[int, int, int]
     combat: CombatPlan
+    tiers: tuple[TierPlan, ...]  # the nearest first
     others: Others = field(default_factory=dict)
 
 

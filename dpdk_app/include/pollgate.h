@@ -195,12 +195,22 @@ struct pg_combat_plan {
 #include "settings.def"
 };
 
+#define PG_WORLD_TIERS_MAX 3
+
+/// Who is as far away as this is told of less often.
+struct pg_tier_plan {
+	uint64_t from_um;
+	uint32_t every_ticks; // 2, 4 or 8
+};
+
 /// A world in which players see each other. Lengths in micrometres; per second, or second squared, where times are in them.
 struct pg_world_plan {
 	char name[32];
 	int64_t low_um[3]; // corners of all there is
 	int64_t high_um[3];
 	struct pg_combat_plan combat;
+	uint32_t tier_count;
+	struct pg_tier_plan tier[PG_WORLD_TIERS_MAX]; // the nearest first
 #define WORLD PG_SETTING
 #include "settings.def"
 };

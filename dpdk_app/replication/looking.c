@@ -12,6 +12,21 @@ static uint8_t told_distance(const struct replica *replica, uint32_t distance2)
 	return told < UINT8_MAX ? (uint8_t)told : UINT8_MAX;
 }
 
+/// How often who is so far away is told of.
+static unsigned pace_at(const struct replica *replica, uint32_t distance2)
+{
+	unsigned pace = 0;
+
+	for (uint32_t i = 0; i < replica->tiers && distance2 >= replica->tier[i].distance2; i++)
+		pace = replica->tier[i].pace;
+	return pace;
+}
+
+static void tell(const struct replica *replica, struct observer *observer, unsigned slot, uint32_t distance2)
+{
+	observer_pace(observer, slot, pace_at(replica, distance2), told_distance(replica, distance2));
+}
+
 static void take(const struct replica *replica, struct observer *observer, const struct world_choice *choice)
 {
 	for (uint32_t left = choice->leaves; left != 0; left &= left - 1)
@@ -19,13 +34,13 @@ static void take(const struct replica *replica, struct observer *observer, const
 	for (uint32_t stay = observer->occupied; stay != 0; stay &= stay - 1) {
 		const unsigned slot = (unsigned)__builtin_ctz(stay);
 
-		observer_pace(observer, slot, 0, told_distance(replica, choice->distance2[slot]));
+		tell(replica, observer, slot, choice->distance2[slot]);
 	}
 	for (uint32_t i = 0; i < choice->enters; i++) {
 		const unsigned slot = (unsigned)__builtin_ctz(~observer->occupied);
 
 		observer_enter(observer, replica->parts, slot, choice->enter[i]);
-		observer_pace(observer, slot, 0, told_distance(replica, choice->enter_distance2[i]));
+		tell(replica, observer, slot, choice->enter_distance2[i]);
 	}
 }
 

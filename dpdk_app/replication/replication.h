@@ -65,6 +65,12 @@ enum reranking {
 	RERANKING_READY, // the next frame is in new ranks
 };
 
+/// From where on somebody is told of less often.
+struct replica_tier {
+	uint32_t distance2; // quanta^2
+	uint32_t pace;      // of observer_pace()
+};
+
 /// A worker's share of one world.
 struct replica {
 	// set before the worker starts
@@ -87,7 +93,9 @@ struct replica {
 	uint64_t parts_per_cycle;      // WORLD_TOLD_PER_TICK in a tick; times 2^32
 	uint32_t radius, leave_radius; // quanta
 	uint32_t state_room;           // bytes of a state at most
-	uint8_t glimpse_shift;         // of cells for glimpses, in quanta; 0: there are none
+	struct replica_tier tier[PG_WORLD_TIERS_MAX];
+	uint32_t tiers;
+	uint8_t glimpse_shift; // of cells for glimpses, in quanta; 0: there are none
 	struct pg_world_counts *counts;
 
 	// the worker's

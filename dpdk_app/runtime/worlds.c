@@ -248,6 +248,21 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	return replication;
 }
 
+static void add_tiers(struct replica *replica)
+{
+	const struct pg_world_plan *plan = replica->plan;
+
+	replica->tiers = plan->tier_count;
+	for (uint32_t i = 0; i < plan->tier_count; i++) {
+		const uint32_t distance = (uint32_t)(plan->tier[i].from_um / plan->quantum_um);
+
+		replica->tier[i] = (struct replica_tier){
+			.distance2 = distance * distance,
+			.pace = (unsigned)__builtin_ctz(plan->tier[i].every_ticks),
+		};
+	}
+}
+
 static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, struct pg_error *error)
 {
 	struct replica *replica = &w->shard->replication->replica[world];
@@ -268,6 +283,7 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->counts = &w->stats->world[world];
 	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
 	replica->leave_radius = (uint32_t)(replica->plan->leave_radius_um / replica->plan->quantum_um);
+	add_tiers(replica);
 	replica->state_room = (uint32_t)((uint64_t)replica->plan->budget_kbps * 1000 / 8 / replica->plan->tick_hz);
 	replica->parts = &replica->reading->parts;
 	replica->own = w->number;

@@ -88,6 +88,9 @@ def _fill_world(out: Any, world: WorldPlan) -> None:
     out.name = _text(world.name, 32, "name of a world")
     out.low_um, out.high_um = world.low_um, world.high_um
     out.combat.judged = world.combat.judged
+    out.tier_count = len(world.tiers)
+    for at, tier in enumerate(world.tiers):
+        out.tier[at].from_um, out.tier[at].every_ticks = tier.from_um, tier.every_ticks
     _fill_settings(out.combat, world.combat, "COMBAT")
     _fill_settings(out, world, "WORLD")
 

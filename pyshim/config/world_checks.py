@@ -36,6 +36,7 @@ def find_world_contradictions(config: object) -> Iterator[Incompatibility]:
         yield from _of_rates(world, path)
         yield from _of_bounds(world, path)
         yield from _of_combat(world, path)
+        yield from _of_tiers(world, path)
     for listener, path in items(get(config, "listen"), ("listen",)):
         yield from _of_listener(listener, path, [name for name in names if isinstance(name, str)])
     if get(get(config, "record"), "path") is not None and not names:
@@ -138,6 +139,26 @@ def _of_combat(world: object, path: Path) -> Iterator[Incompatibility]:
                 "larger quantum_m"
             )
             yield Incompatibility((*at, key), text)
+
+
+def _of_tiers(world: object, path: Path) -> Iterator[Incompatibility]:
+    """Each is farther, and less often, than the one before; and somebody can be there."""
+    leave, far, often = _number(world, "leave_radius_m"), 0.0, 1.0
+    for tier, at in items(get(world, "tiers"), (*path, "tiers")):
+        from_m, every = get(tier, "from_m"), get(tier, "every_ticks")
+        if isinstance(from_m, int | float):
+            if leave is not None and from_m >= leave:
+                text = f"found {from_m:g}, allowed with leave_radius_m: {leave:g}: less than that"
+                yield Incompatibility((*at, "from_m"), text)
+            if from_m <= far:
+                text = f"found {from_m:g}, allowed: more than {far:g}, where the tier before it begins"
+                yield Incompatibility((*at, "from_m"), text)
+            far = from_m
+        if isinstance(every, int):
+            if every <= often and every in (2, 4, 8):
+                text = f"found {every}, allowed: more than {often:g}, which the tier before it has"
+                yield Incompatibility((*at, "every_ticks"), text)
+            often = every
 
 
 def _combat_number(combat: object, key: str) -> float | None:

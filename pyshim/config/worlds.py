@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -13,6 +13,7 @@ from pyshim.config.section import Section, sentence, text_schema
 from pyshim.config.world_values import BOUNDS_IN_WORDS, METRES_MAX, Bounds, Corner, parse_bounds
 
 WORLDS_MAX = 32  # as PG_WORLDS_MAX of the data plane
+TIERS_MAX = 3  # as PG_WORLD_TIERS_MAX
 
 WorldName: TypeAlias = Annotated[
     str,
@@ -36,6 +37,15 @@ class CombatConfig(Section):
     """How attacks are judged: by where everybody was at the moment that the attacker saw."""
 
 
+class TierConfig(Section):
+    """Who is far away is told of less often; clients go on with the velocity that they had."""
+
+    from_m: Annotated[float, Field(ge=0.001, le=20_000)] = Field(
+        description="Who is at least so far away, in metres, and nearer than the next tier begins."
+    )
+    every_ticks: Literal[2, 4, 8] = Field(description="Is told of at every so many ticks.")
+
+
 @defined("worlds", behind=True)
 class WorldConfig(Section):
     """A world of its own: who is in it sees nobody of another."""
@@ -49,6 +59,14 @@ class WorldConfig(Section):
         default=None,
         description="How attacks are judged; combat: {} is all of it as it stands. Without it they are not, and come to "
         "players as they are said.",
+    )
+    tiers: tuple[TierConfig, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=TIERS_MAX,
+        description="How often who is far away is told of, the nearest tier first, each less often than the "
+        "one before; nearer than the first everybody is told of at every tick.",
+        json_schema_extra={"minItems": 0},
     )
     radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`
     leave_radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`

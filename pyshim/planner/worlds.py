@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pyshim.plan import CombatPlan, ListenerPlan, WorldPlan, filled
+from pyshim.plan import CombatPlan, ListenerPlan, TierPlan, WorldPlan, filled
 from pyshim.settings import defaults, numbers
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def plan_world(world: WorldConfig) -> WorldPlan:
         low_um=low,
         high_um=high,
         combat=_plan_combat(world.combat),
+        tiers=tuple(TierPlan(round(tier.from_m * 1_000_000), tier.every_ticks) for tier in world.tiers),
     )
 
 

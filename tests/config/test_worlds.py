@@ -47,6 +47,16 @@ def test_attacks_are_judged_where_combat_is_written() -> None:
     assert (cave.body_radius_um, cave.body_height_um, cave.eye_um) == (300_000, 1_800_000, 1_600_000)
 
 
+def test_tiers_reach_the_data_plane() -> None:
+    tiers = "tiers: [{from_m: 8, every_ticks: 2}, {from_m: 12.5, every_ticks: 8}]"
+    config = load(WHOLE.replace("tick_hz: 60", f"tick_hz: 60, {tiers}"))
+    native = encode.plan_struct(plan_from_json(plan_to_json(plan(config, make_host(config)))))
+    meadow, cave = native.world[0], native.world[1]
+    assert (meadow.tier_count, cave.tier_count) == (0, 2)
+    told = [(tier.from_um, tier.every_ticks) for tier in list(cave.tier)[:2]]
+    assert told == [(8_000_000, 2), (12_500_000, 8)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -79,6 +89,21 @@ def test_attacks_are_judged_where_combat_is_written() -> None:
             "tick_hz: 60",
             "tick_hz: 60, quantum_m: 0.001, radius_m: 8, leave_radius_m: 9, combat: {reach_m: 3000}",
             "worlds[1].combat.reach_m: found 3000, which is more than 2097151 times quantum_m: 0.001; write less, or a larger quantum_m",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, tiers: [{from_m: 22.5, every_ticks: 2}]",
+            "worlds[1].tiers[0].from_m: found 22.5, allowed with leave_radius_m: 22.5: less than that",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, tiers: [{from_m: 8, every_ticks: 2}, {from_m: 8, every_ticks: 4}]",
+            "worlds[1].tiers[1].from_m: found 8, allowed: more than 8, where the tier before it begins",
+        ),
+        (
+            "tick_hz: 60",
+            "tick_hz: 60, tiers: [{from_m: 8, every_ticks: 4}, {from_m: 9, every_ticks: 2}]",
+            "worlds[1].tiers[1].every_ticks: found 2, allowed: more than 4, which the tier before it has",
         ),
         (
             "tick_hz: 60",

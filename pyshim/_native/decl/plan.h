@@ -102,11 +102,18 @@ struct pg_combat_plan {
 	SETTINGS(COMBAT)
 };
 
+struct pg_tier_plan {
+	uint64_t from_um;
+	uint32_t every_ticks;
+};
+
 struct pg_world_plan {
 	char name[32];
 	int64_t low_um[3];
 	int64_t high_um[3];
 	struct pg_combat_plan combat;
+	uint32_t tier_count;
+	struct pg_tier_plan tier[...];
 	SETTINGS(WORLD)
 };
 
