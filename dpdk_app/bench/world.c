@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -18,9 +19,6 @@
 
 /// What takes longer is the host's doing: the clock goes on by no more.
 #define THEFT_US 100
-
-/// As runtime/worlds.c has it.
-#define STEPS_US 50
 
 // ---------------------------------------------------------------- the clock
 
@@ -151,7 +149,7 @@ static bool step_world(struct world_bench *b)
 	if (step == TURN_NOTHING)
 		return false;
 	if (step == TURN_SENDS)
-		send_egress(&b->worker->common, &world_egress, b->replication, BURST_MAX, b->now);
+		send_egress(&b->worker->common, &world_egress, b->replication, WORLDS_SENT_AT_ONCE, b->now);
 	took = spend(b, stage);
 	if (b->measures)
 		samples_add(&b->steps, (double)took);
@@ -163,7 +161,7 @@ static bool step_world(struct world_bench *b)
 /// As runtime/worlds.c does it.
 static bool run_worlds(struct world_bench *b)
 {
-	const uint64_t from = b->now, until = from + STEPS_US * b->hz / 1000000;
+	const uint64_t from = b->now, until = from + WORLDS_STEPS_US * b->hz / 1000000;
 	bool any = false;
 
 	while (b->now < until && step_world(b))
@@ -342,10 +340,15 @@ static int make_all(struct world_bench *b, const struct pg_gateway *g, void *sta
 	return PG_OK;
 }
 
+/// Asleep: DPDK's own wait keeps the other CPU busy, which may be half of this core.
 static int run_on(uint32_t lcore, struct world_bench *b, struct pg_error *error)
 {
+	const struct timespec pause = {.tv_nsec = 10000000};
+
 	if (rte_eal_remote_launch(serve, b, lcore) != 0)
 		return error_set(error, PG_ERROR_SYSTEM, "lcore %u could not be launched", lcore);
+	while (rte_eal_get_lcore_state(lcore) == RUNNING)
+		nanosleep(&pause, NULL);
 	(void)rte_eal_wait_lcore(lcore);
 	return PG_OK;
 }

@@ -34,6 +34,12 @@ struct return_headers {
 	struct path previous CACHE_ALIGNED;
 };
 
+ALWAYS_INLINE void return_headers_bring(const struct return_headers *return_headers)
+{
+	prefetch(&return_headers->current);
+	prefetch((const char *)&return_headers->current + CACHE_LINE);
+}
+
 /// Learn the way back from a frame of a proved peer. Its payload may be written over already, its headers may not.
 /// @param port  as egress is to name it
 void return_headers_learn(struct return_headers *return_headers, const uint8_t *frame, const struct packet *p,

@@ -184,6 +184,8 @@ ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct
 	cipher_bring(keys.seal, lines.seal);
 	if (lines.player)
 		prefetch(&shard->store->records[data->slot].player_id);
+	if (shard->replication)
+		replication_bring_move(shard->replication, data->slot);
 }
 
 /// Is an opened datagram from its player's proved address, and the next one of a session that is served here? A

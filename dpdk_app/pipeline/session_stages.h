@@ -170,6 +170,8 @@ ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const stru
 	cipher_prefetch(&shard->code, keys.seal, sizeof(struct session_prefix));
 	if (dispatch_names_players(shard))
 		prefetch(&shard->store->records[s->slot].player_id);
+	if (shard->replication)
+		replication_bring_move(shard->replication, s->slot);
 }
 
 /// Nobody is connected: is whoever sent it to be told so?

@@ -148,6 +148,26 @@ ALWAYS_INLINE uint32_t member_rank(const struct replica *replica, struct member 
 	return member->rank = world_rank_now(replica->part, member->rank, &member->ranked);
 }
 
+/// Prefetch what a datagram to a player is filled from.
+ALWAYS_INLINE void replication_bring(const struct replication *replication, uint32_t slot)
+{
+	const struct member *member = &replication->members[slot];
+
+	prefetch(member);
+	prefetch(&member->world);
+	observer_prefetch(&replication->observers[slot]);
+}
+
+/// Prefetch what a movement changes, and what it acknowledges.
+ALWAYS_INLINE void replication_bring_move(const struct replication *replication, uint32_t slot)
+{
+	const struct member *member = &replication->members[slot];
+
+	prefetch_for_write(member);
+	prefetch_for_write(&member->world);
+	observer_prefetch_heard(&replication->observers[slot]);
+}
+
 /// After a movement of one of our sessions was taken into its record. What the world's rules do not allow is put right there,
 /// and the player is told.
 void replication_moved(struct replication *replication, uint32_t slot, uint64_t now);

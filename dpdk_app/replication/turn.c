@@ -8,7 +8,8 @@
 #define RANKS_PER_STEP 1024
 #define PLAYERS_PER_STEP 64
 #define UNITS_PER_STEP 2048
-#define WAIT_SHARE 8 // of a tick, for parts of other workers
+#define TURNS_AHEAD 6 // players whose lines are fetched
+#define WAIT_SHARE 8  // of a tick, for parts of other workers
 #define SLICES_PER_STEP 512
 #define RERANK_HEARD_TICKS \
 	8 // in which every member hears of a re-rank, though it says nothing; fewer than from one to the next
@@ -147,15 +148,33 @@ static bool others_are_there(const struct replica *replica, uint64_t now)
 	return true;
 }
 
+/// Prefetch what the turn of a rank's player needs. Inlined: a function of its own that only prefetches is one that GCC leaves
+/// out.
+ALWAYS_INLINE void bring_turn(const struct replication *replication, const struct replica *replica, uint32_t rank)
+{
+	const uint32_t slot = replica_slot(replica, rank);
+
+	if (slot == REPLICATION_NOBODY)
+		return;
+	if (world_has_turn(rank, replica->tick))
+		replication_bring(replication, slot);
+	else
+		observer_prefetch_turn(&replication->observers[slot]);
+}
+
 /// Every player's time passes; those whose turn it is look around.
 static void look(struct replication *replication, struct replica *replica)
 {
 	const uint32_t from = replica->at, to = from + PLAYERS_PER_STEP;
 	const uint32_t count = replica->part->count;
 
+	for (uint32_t rank = from; rank < from + TURNS_AHEAD && rank < count; rank++)
+		bring_turn(replication, replica, rank);
 	for (uint32_t rank = from; rank < to && rank < count; rank++) {
 		const uint32_t slot = replica_slot(replica, rank);
 
+		if (rank + TURNS_AHEAD < to && rank + TURNS_AHEAD < count)
+			bring_turn(replication, replica, rank + TURNS_AHEAD);
 		if (slot == REPLICATION_NOBODY)
 			continue;
 		if (unlikely(replica->tick - replica->part->reranked < RERANK_HEARD_TICKS))

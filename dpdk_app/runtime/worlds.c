@@ -13,9 +13,6 @@
 #include "stats/error.h"
 #include "world/search.h"
 
-/// A turn's packets wait for no more of a tick than this.
-#define STEPS_US 50
-
 /// Ticks are counted from before the first: what is younger than a baseline can be is not before 0.
 #define TICKS_BEFORE 1024
 
@@ -375,7 +372,7 @@ static unsigned run_worlds(struct task *task, uint64_t now)
 {
 	struct worker *w = task->worker;
 	struct replication *replication = w->shard->replication;
-	const uint64_t until = now + STEPS_US * (pg_tsc_hz() / 1000000);
+	const uint64_t until = now + WORLDS_STEPS_US * (pg_tsc_hz() / 1000000);
 	unsigned sent = 0;
 	enum turn_step step;
 
@@ -396,7 +393,7 @@ void worlds_add_task(struct worker *w)
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
 				     .run = run_worlds,
-				     .budget = BURST_MAX,
+				     .budget = WORLDS_SENT_AT_ONCE,
 				     .due = turn_due(w->shard->replication),
 			     });
 }

@@ -20,8 +20,8 @@
 struct world_told {
 	uint32_t bytes;
 	uint32_t ages; // bit a: records of this age are in it, or would be if there were a table
-	uint8_t records, fulls;
-	uint8_t left_out; // slots that should be in it, for which it had no room
+	uint32_t records, fulls;
+	uint32_t left_out; // slots that should be in it, for which it had no room
 };
 
 /// Write the body of a WORLD_STATE for a datagram that leaves now; strips may follow (struct world_state, `strips`). After

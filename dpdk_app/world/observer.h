@@ -71,6 +71,22 @@ ALWAYS_INLINE void observer_pace(struct observer *observer, unsigned slot, unsig
 	observer->distance[slot] = distance;
 }
 
+/// What of it is used by a turn.
+ALWAYS_INLINE void observer_prefetch_turn(const struct observer *observer)
+{
+	prefetch_for_write(observer);
+	prefetch_for_write(observer->base);
+}
+
+/// What of it is used by an acknowledgement.
+ALWAYS_INLINE void observer_prefetch_heard(const struct observer *observer)
+{
+	observer_prefetch_turn(observer);
+	prefetch(observer->told);
+	prefetch((const char *)observer->told + CACHE_LINE);
+	prefetch(observer->counter);
+}
+
 /// What of it is used in each tick; some observers before its turn.
 ALWAYS_INLINE void observer_prefetch(const struct observer *observer)
 {

@@ -491,8 +491,8 @@ struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct
 	return (struct world_told){
 		.bytes = (uint32_t)(end - at),
 		.ages = saying.ages,
-		.records = (uint8_t)__builtin_popcount(saying.present | saying.older),
-		.fulls = (uint8_t)__builtin_popcount(saying.full),
-		.left_out = (uint8_t)__builtin_popcount(saying.left_out),
+		.records = (uint32_t)__builtin_popcount(saying.present | saying.older),
+		.fulls = (uint32_t)__builtin_popcount(saying.full),
+		.left_out = (uint32_t)__builtin_popcount(saying.left_out),
 	};
 }
