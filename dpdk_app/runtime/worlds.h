@@ -10,7 +10,7 @@
 #include "world/sweep.h"
 
 /// What came waits for steps of a tick for so long, and for one step more: for no longer than 50 us. The longest sends so many datagrams.
-#define WORLDS_STEPS_US 30
+#define WORLDS_STEPS_US 15
 #define WORLDS_SENT_AT_ONCE 32
 
 struct pg_gateway;
