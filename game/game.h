@@ -270,6 +270,9 @@ int sink_result(pgg *game, struct sink *sink, enum ring_result result);
 int check_message(pgg *game, const struct pgg_message *message, struct game_outgoing *out);
 int check_body(pgg *game, const struct pgg_message *message);
 
+/// @return false: no world can be called that
+bool put_world_name(char name[GAME_WORLD_NAME], const char *world);
+
 // ---------------------------------------------------------------- texts.c
 
 /// What was wrong, for pgg_why().

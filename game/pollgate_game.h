@@ -166,10 +166,19 @@ enum pgg_event_type {
 	PGG_LISTED = 6,  /* whoever was in at a worker when it listed its players has been named */
 	PGG_GAP = 7,     /* messages are missing here: who wrote them died in the middle, or they found the ring full */
 	PGG_POST = 8,    /* from another process: pgg_post() */
-	PGG_PUBLISHED = 9, /* pgg_publish() */
-	PGG_END = 10,      /* the gateway ended; nothing follows */
-	PGG_SPOILT = 12,   /* a process wrote to the ring of the two what cannot be: nothing of it is read any more */
-	PGG_DETACHED = 11  /* the gateway ended the attachment, or its memory says what cannot be; nothing follows */
+	PGG_PUBLISHED = 9,       /* pgg_publish() */
+	PGG_END = 10,            /* the gateway ended; nothing follows */
+	PGG_ENTITY_REFUSED = 13, /* what this process wanted of an entity was not done */
+	PGG_SPOILT = 12,  /* a process wrote to the ring of the two what cannot be: nothing of it is read any more */
+	PGG_DETACHED = 11 /* the gateway ended the attachment, or its memory says what cannot be; nothing follows */
+};
+
+/** Why an entity is not as this process wanted it. */
+enum pgg_entity_why {
+	PGG_ENTITY_NO_ROOM = 1, /* the world has as many as worlds.entities of the configuration says */
+	PGG_ENTITY_TAKEN = 2,   /* another process has one of this identity */
+	PGG_ENTITY_NONE = 3,    /* this process has none of this identity there */
+	PGG_ENTITY_PLACE = 4    /* the world has no such place, or nobody can be so fast */
 };
 
 /** What a listener speaks. */
@@ -220,8 +229,14 @@ struct pgg_event {
 			uint32_t lost; /* of those, that were sent again */
 		} quality;
 		struct {
-			uint32_t worker;
+			uint32_t
+				worker; /* it has none of this process's entities any more, if it began anew: see pgg_spawn() */
 		} listed;
+		struct {
+			uint32_t entity;
+			uint32_t why;      /* enum pgg_entity_why */
+			const char *world; /* its name */
+		} refused;
 		struct {
 			const char *process; /* NULL: of a worker */
 			uint32_t worker;
@@ -305,6 +320,35 @@ int pgg_enter_world(pgg *game, uint32_t player, const char *world, const float p
 
 /** Ask for a player's round trip and losses: PGG_QUALITY follows with this cookie. */
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie);
+
+/* ---------------------------------------------------------------- in worlds, beside the players */
+
+#define PGG_STATE_MAX 32 /* bytes of the game's own state of an entity, which players are not told yet */
+
+/** What players see beside each other: whatever lives, flies or lies there. */
+struct pgg_entity {
+	uint32_t entity; /* chosen by the game: its identity, unique in its world, among all processes */
+	float position[3];
+	float velocity[3];
+	uint8_t state_bytes; /* PGG_STATE_MAX at most */
+	uint8_t state[PGG_STATE_MAX];
+};
+
+/* Many at once. An unknown world is counted by the gateway as refused (no_world); of each entity that is refused PGG_ENTITY_REFUSED
+ * tells. PGG_FULL: some of them may have been said, and all can be said again. */
+
+/** New ones; or ones that this process has already are put there. They are this process's alone, and go when it is gone. A worker that
+ *  begins anew has none: after the second PGG_LISTED of it, spawn again what pgg_entity_worker() says is its. */
+int pgg_spawn(pgg *game, const char *world, const struct pgg_entity *entities, uint32_t n);
+
+/** Between two of these an entity goes on with its velocity, for a quarter of a second at most.
+ *  @param places  whose `player` is the entity */
+int pgg_move_entities(pgg *game, const char *world, const struct pgg_position *places, uint32_t n);
+
+int pgg_despawn(pgg *game, const char *world, const uint32_t *entities, uint32_t n);
+
+/** Which worker has this entity. */
+uint32_t pgg_entity_worker(const pgg *game, uint32_t entity);
 
 /** Makes visible what was sent, and wakes whoever sleeps. */
 int pgg_flush(pgg *game);

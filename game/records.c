@@ -135,6 +135,18 @@ static int on_quality(const struct game_quality *quality, struct pgg_event *even
 	return 1;
 }
 
+static int on_refused(const struct game_refused *refused, struct pgg_event *event)
+{
+	if (refused->world[sizeof(refused->world) - 1] != 0)
+		return 0;
+	event->type = PGG_ENTITY_REFUSED;
+	event->player = 0;
+	event->as.refused.entity = refused->entity;
+	event->as.refused.why = refused->why;
+	event->as.refused.world = refused->world;
+	return 1;
+}
+
 static int on_moved(const struct ring_message *record, struct pgg_event *event)
 {
 	event->type = PGG_MOVED;
@@ -169,6 +181,8 @@ static bool length_fits(const struct ring_message *record)
 		       record->length == sizeof(struct game_joined_client);
 	case GAME_LEFT:
 		return record->length == sizeof(struct game_left);
+	case GAME_REFUSED:
+		return record->length == sizeof(struct game_refused);
 	case GAME_QUALITY:
 		return record->length == sizeof(struct game_quality);
 	case GAME_LISTING:
@@ -190,6 +204,8 @@ static int take_rarer(pgg *game, struct worker *worker, const struct ring_messag
 		return on_left(game, worker, record->body, event);
 	case GAME_MOVED:
 		return on_moved(record, event);
+	case GAME_REFUSED:
+		return on_refused(record->body, event);
 	case GAME_QUALITY:
 		return on_quality(record->body, event);
 	case GAME_LISTING:

@@ -246,8 +246,7 @@ int pgg_place(pgg *game, uint32_t player, const float position[3], const float v
 	return result;
 }
 
-/// @return false: no world can be called that
-static bool put_world_name(char name[GAME_WORLD_NAME], const char *world)
+bool put_world_name(char name[GAME_WORLD_NAME], const char *world)
 {
 	const size_t length = world ? strnlen(world, GAME_WORLD_NAME) : 0;
 

@@ -34,6 +34,7 @@ enum game_event_type {
 	GAME_MESSAGE = 5,
 	GAME_MOVED = 6,
 	GAME_QUALITY = 7,
+	GAME_REFUSED = 8, // an order about an entity was not done
 };
 
 enum game_how {
@@ -86,6 +87,15 @@ struct game_position {
 	float velocity[3];
 } PACKED;
 
+/// Of each entity of an order that is not done, if there is room.
+struct game_refused {
+	uint32_t entity;
+	uint8_t order; // enum game_order_type
+	uint8_t why; // 1: the world has no room, 2: the identity is another process's, 3: no such entity, 4: no such place
+	uint8_t zero[2];
+	char world[32];
+} PACKED;
+
 /// An answer to GAME_ASK.
 struct game_quality {
 	uint32_t player;
@@ -109,6 +119,9 @@ enum game_order_type {
 	GAME_PLACE = 8,
 	GAME_ASK = 9,
 	GAME_WORLD = 10,
+	GAME_SPAWN = 11,
+	GAME_MOVE_ENTITIES = 12,
+	GAME_DESPAWN = 14,
 };
 
 /// How a message travels to whoever gets it.
@@ -183,6 +196,31 @@ struct game_world {
 	float velocity[3];
 } PACKED;
 
+#define GAME_ENTITIES_MAX 64 // of one record
+#define GAME_STATE_MAX 32
+
+/// Entities of the process: GAME_SPAWN: struct game_spawn each; GAME_MOVE_ENTITIES: struct game_position each, whose `player` is
+/// the entity; GAME_DESPAWN: u32 entity each. An entity is the worker's that game_entity_worker() says.
+struct game_entities {
+	char world[GAME_WORLD_NAME]; // zeros behind it
+} PACKED;
+
+/// A new entity; or one that the process has already is put there.
+struct game_spawn {
+	uint32_t entity; // unique in its world
+	float position[3];
+	float velocity[3];
+	uint8_t length; // of the game's own state, GAME_STATE_MAX at most
+	uint8_t zero[3];
+	uint8_t state[GAME_STATE_MAX];
+} PACKED;
+
+/// So that no two workers have one of the same identity.
+ALWAYS_INLINE uint32_t game_entity_worker(uint32_t entity, uint32_t workers)
+{
+	return (uint32_t)((uint64_t)(entity * 0x9E3779B1U) * workers >> 32);
+}
+
 struct game_ask {
 	uint32_t player;
 	uint32_t cookie; // comes back
@@ -195,7 +233,8 @@ static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_joined_clie
 		      sizeof(struct game_send_list) == 16 && sizeof(struct game_send_group) == 16 &&
 		      sizeof(struct game_group) == 8 && sizeof(struct game_kick) == 8 &&
 		      sizeof(struct game_place) == 28 && sizeof(struct game_world) == 64 &&
-		      sizeof(struct game_ask) == 8,
+		      sizeof(struct game_entities) == 32 && sizeof(struct game_spawn) == 64 &&
+		      sizeof(struct game_refused) == 40 && sizeof(struct game_ask) == 8,
 	      "what two processes agree on");
 
 #endif

@@ -4,6 +4,7 @@
 #include "game/game.h"
 
 #include "game/clients.h"
+#include "game/entities.h"
 #include "game/events.h"
 
 static const struct session_watcher watcher = {.joined = game_joined, .left = game_left};
@@ -74,6 +75,7 @@ static void leave_alone(struct game *game, unsigned process)
 void game_give_up(struct game *game, unsigned process, const char *why)
 {
 	many_give_up(game, process);
+	entities_end(game, process);
 	link_give_up(game->link[process], why);
 	leave_alone(game, process);
 }
@@ -83,6 +85,7 @@ static void let_go(struct game *game, unsigned process)
 	struct game_link *link = game->link[process];
 
 	many_give_up(game, process);
+	entities_end(game, process);
 	if (!link_is_broken(link))
 		link_give_up(link, "");
 	leave_alone(game, process);
@@ -119,6 +122,7 @@ static void end(struct game *game, unsigned process)
 	}
 	game->heard &= ~(1U << process);
 	game->ending &= ~(1U << process);
+	entities_end(game, process);
 }
 
 void game_end(struct game *game)

@@ -37,12 +37,16 @@ struct game {
 	uint32_t movers;                               // bits: who wants to hear of movements
 	uint32_t filled;                               // bits: something is reserved and not committed
 	uint32_t listing;                              // bits: who is still to be told of some who are in
+	uint32_t disowned;                             // bits: of processes that are gone something is left in worlds
 	uint64_t turn_ended;                           // TSC
 	uint64_t received;                             // packets of the worker, by then
 	uint32_t first;                                // process whose orders the next turn begins with
 	uint32_t moved_count;
-	uint32_t moved[GAME_MOVED_MAX]; // slots
-	uint8_t *scratch;               // SESSION_MESSAGE_MAX bytes: a body that is to be checked before it is used
+	uint32_t moved[GAME_MOVED_MAX];                 // slots
+	uint8_t owned_times[PG_GAME_PROCESSES_MAX];     // in struct entity_owner
+	uint32_t disowned_world[PG_GAME_PROCESSES_MAX]; // where taking away has got to
+	uint32_t disowned_at[PG_GAME_PROCESSES_MAX];
+	uint8_t *scratch; // SESSION_MESSAGE_MAX bytes: a body that is to be checked before it is used
 };
 
 /// @param game  zeroed, cache-aligned; what is set before the worker starts is filled in, one of its shards at least

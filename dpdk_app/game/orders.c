@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "game/clients.h"
+#include "game/entities.h"
 #include "game/events.h"
 #include "game/said.h"
 #include "message/finite.h"
@@ -104,18 +105,6 @@ static enum pg_order_refusal obey_place(struct game *game, const uint8_t *record
 	return correct(game, placed, motion, now);
 }
 
-/// @return the world that is named, as struct member has it; 0: none. False: there is no such
-static bool named_world(const struct session_shard *shard, const char name[GAME_WORLD_NAME], uint8_t *world)
-{
-	*world = 0;
-	if (name[0] == '\0')
-		return true;
-	if (!shard->replication || name[GAME_WORLD_NAME - 1] != '\0')
-		return false;
-	*world = replication_find(shard->replication, name);
-	return *world != 0;
-}
-
 static enum pg_order_refusal obey_world(const struct game *game, const uint8_t *record, uint32_t length, uint64_t now)
 {
 	const struct session_record *moved;
@@ -135,7 +124,7 @@ static enum pg_order_refusal obey_world(const struct game *game, const uint8_t *
 	moved = said_player(game, order.player, &slot);
 	if (!moved)
 		return why_not_here(game, order.player);
-	if (!named_world(game->shard, order.name, &world))
+	if (!said_world(game, order.name, &world))
 		return PG_ORDER_REFUSED_NO_WORLD;
 	if (!game->shard->replication) // out of no world
 		return PG_ORDER_REFUSED_NONE;
@@ -225,6 +214,10 @@ enum pg_order_refusal order_obey(struct game *game, unsigned process, const stru
 		return obey_place(game, record, order->length, now);
 	case GAME_WORLD:
 		return obey_world(game, record, order->length, now);
+	case GAME_SPAWN:
+	case GAME_MOVE_ENTITIES:
+	case GAME_DESPAWN:
+		return entities_obey(game, process, order, slice, now);
 	case GAME_ASK:
 		return obey_ask(game, process, record, order->length);
 	default:

@@ -7,6 +7,7 @@
 
 #include "game/clients.h"
 #include "message/session_check.h"
+#include "replication/replication.h"
 
 /// Can a game say this to a player?
 static bool fits(const struct game_outgoing *head)
@@ -71,4 +72,15 @@ struct session_record *said_player(const struct game *game, uint32_t player, uin
 		return NULL;
 	record = &game->shard->store->records[*slot];
 	return record_owner(record) == game->shard->worker && record_is_connected(record) ? record : NULL;
+}
+
+bool said_world(const struct game *game, const char name[GAME_WORLD_NAME], uint8_t *world)
+{
+	*world = 0;
+	if (name[0] == '\0')
+		return true;
+	if (!game->shard || !game->shard->replication || name[GAME_WORLD_NAME - 1] != '\0')
+		return false;
+	*world = replication_find(game->shard->replication, name);
+	return *world != 0;
 }

@@ -21,4 +21,9 @@ enum pg_order_refusal said_send(struct game *game, uint32_t player, const struct
 /// A player's session, if it is ours and connected.
 struct session_record *said_player(const struct game *game, uint32_t player, uint32_t *slot);
 
+/// A world by its name.
+/// @param world  out: 1 and its index; 0: none, as all zeros say
+/// @return false: there is no such world
+bool said_world(const struct game *game, const char name[GAME_WORLD_NAME], uint8_t *world);
+
 #endif

@@ -7,14 +7,6 @@
 
 #define EPOCHS 32U // of one process
 
-/// A player's place as the part wants it: when it was there, in parts of a tick.
-static uint32_t told_at(const struct replica *replica, uint64_t now)
-{
-	const uint64_t since = now > replica->began ? now - replica->began : 0;
-
-	return replica->tick * WORLD_TOLD_PER_TICK + (uint32_t)(since * replica->parts_per_cycle >> 32);
-}
-
 /// Of the same process: the upper bits are its own.
 static uint8_t next_epoch(uint8_t epoch)
 {
@@ -32,7 +24,7 @@ static bool place(struct replication *replication, struct replica *replica, stru
 
 	if (number == NUMBERS_NONE)
 		return false;
-	rank = world_part_add(replica->part, number, player_id, WORLD_PLAYER, &at, told_at(replica, now));
+	rank = world_part_add(replica->part, number, player_id, WORLD_PLAYER, &at, replica_told_at(replica, now));
 	if (rank == WORLD_NOBODY) {
 		numbers_give_back(&replica->numbers, number);
 		return false;
@@ -68,7 +60,7 @@ static void follow(struct replica *replica, struct member *member, uint64_t now)
 {
 	const struct world_place at = world_mover_where(&member->mover);
 
-	world_part_move(replica->part, member_rank(replica, member), &at, told_at(replica, now));
+	world_part_move(replica->part, member_rank(replica, member), &at, replica_told_at(replica, now));
 }
 
 /// The record has what the player said: what holds instead goes there, and to the player, unless it was told already.

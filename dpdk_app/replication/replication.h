@@ -8,6 +8,7 @@
 #ifndef POLLGATE_REPLICATION_REPLICATION_H
 #define POLLGATE_REPLICATION_REPLICATION_H
 
+#include "replication/entities.h"
 #include "replication/numbers.h"
 #include "replication/shown.h"
 #include "session/shard.h"
@@ -87,8 +88,9 @@ struct replica {
 	struct world_reading *reading;   // of all workers' parts
 	const struct world_parts *parts; // as it has them
 	struct numbers numbers;          // of our entities
-	uint32_t *slot_after;            // by number, less the first of ours: the player's and 1; 0: not a player
-	uint64_t begins;                 // TSC of tick 0
+	uint32_t *slot_after; // by number, less the first of ours: the player's and 1; or REPLICA_ENTITY; 0: neither
+	struct entities entities;
+	uint64_t begins; // TSC of tick 0
 	uint64_t tick_cycles;
 	uint64_t parts_per_cycle;      // WORLD_TOLD_PER_TICK in a tick; times 2^32
 	uint32_t radius, leave_radius; // quanta
@@ -140,7 +142,20 @@ ALWAYS_INLINE uint32_t replica_slot(const struct replica *replica, uint32_t rank
 {
 	const uint32_t number = replica->part->number[rank];
 
-	return number == WORLD_NOBODY ? REPLICATION_NOBODY : replica->slot_after[number - replica->numbers.first] - 1;
+	if (unlikely(number == WORLD_NOBODY))
+		return REPLICATION_NOBODY;
+
+	const uint32_t after = replica->slot_after[number - replica->numbers.first];
+
+	return likely(!(after & REPLICA_ENTITY)) ? after - 1 : REPLICATION_NOBODY;
+}
+
+/// Now, as a part wants to be told when somebody was somewhere: in parts of a tick.
+ALWAYS_INLINE uint32_t replica_told_at(const struct replica *replica, uint64_t now)
+{
+	const uint64_t since = now > replica->began ? now - replica->began : 0;
+
+	return replica->tick * WORLD_TOLD_PER_TICK + (uint32_t)(since * replica->parts_per_cycle >> 32);
 }
 
 ALWAYS_INLINE uint32_t member_rank(const struct replica *replica, struct member *member)

@@ -183,6 +183,8 @@ static void look(struct replication *replication, struct replica *replica)
 		if (world_has_turn(rank, replica->tick))
 			look_around(replication, replica, slot, rank);
 	}
+	if (unlikely(replica->tick - replica->part->reranked < RERANK_HEARD_TICKS))
+		entities_take_new_ranks(replica, from, to);
 	replica->at = to;
 	if (to < count)
 		return;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bus/wait.h"
+#include "game/entities.h"
 #include "game/events.h"
 #include "game/turn.h"
 #include "runtime/engine.h"
@@ -90,7 +91,7 @@ static bool has_work(const struct task *task, uint64_t now)
 
 	(void)now;
 	return game->filled != 0 || game->moved_count != 0 || game->listing != 0 || game->ending != 0 ||
-	       game_is_asked(game) || turn_is_wanted_by_any(game);
+	       game->disowned != 0 || game_is_asked(game) || turn_is_wanted_by_any(game);
 }
 
 static unsigned serve_games(struct task *task, uint64_t now)
@@ -103,6 +104,8 @@ static unsigned serve_games(struct task *task, uint64_t now)
 	orders = turn_obey(game, now);
 	if (unlikely(game->ending != 0))
 		game_end(game);
+	if (unlikely(game->disowned != 0))
+		entities_end_some(game);
 	for (uint32_t left = game->listing; unlikely(left != 0); left &= left - 1)
 		game_list(game, (unsigned)__builtin_ctz(left), task->budget);
 	game_publish(game);

@@ -96,7 +96,9 @@ static uint32_t late_max(const struct pg_world_plan *plan)
 static struct world_part_plan part_plan(const struct pg_gateway *g, const struct pg_world_plan *plan)
 {
 	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
-	const uint32_t wanted = g->plan.issued_capacity + g->plan.issued_capacity / 4 + HOLES_MIN;
+	// Any worker's may be all of them: what is not used is never touched.
+	const uint32_t most = g->plan.issued_capacity + plan->entities;
+	const uint32_t wanted = most + g->plan.issued_capacity / 4 + plan->entities / 2 + HOLES_MIN;
 	struct world_part_plan part = {
 		.capacity = (wanted < numbers ? wanted : numbers) & ~63U,
 		.frames = frames_of(plan),
@@ -196,6 +198,16 @@ static void *carve(struct carving *from, size_t bytes)
 	return at;
 }
 
+static void carve_entities(const struct pg_world_plan *plan, struct carving *from, struct entities *entities)
+{
+	const uint32_t places = entities_places(plan->entities);
+
+	entities->of = carve(from, plan->entities * sizeof(*entities->of));
+	entities->place = carve(from, places * sizeof(*entities->place));
+	entities->mask = places - 1;
+	entities->capacity = plan->entities;
+}
+
 static void carve_world(const struct pg_gateway *g, uint32_t world, struct carving *from, struct replica *replica)
 {
 	const struct pg_world_plan *plan = &g->plan.world[world];
@@ -207,6 +219,7 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	replica->shown.entity = carve(from, part.capacity * sizeof(*replica->shown.entity));
 	replica->numbers.back = carve(from, numbers * sizeof(uint32_t));
 	replica->slot_after = carve(from, numbers * sizeof(uint32_t));
+	carve_entities(plan, from, &replica->entities);
 	replica->numbers.count = numbers;
 	if (memory)
 		replica->part = world_part_init(memory, &part);
@@ -288,7 +301,9 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	g->worlds.grid[world][w->number] = replica->grid;
 	g->worlds.sweep[world][w->number] = replica->sweep;
 	parts->count = g->plan.worker_count;
+	replica->entities.all = &g->worlds.entities[world];
 	counter_set(&replica->counts->players, 0); // of the process before this one
+	counter_set(&replica->counts->entities, 0);
 	return PG_OK;
 }
 

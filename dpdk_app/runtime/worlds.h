@@ -18,6 +18,7 @@ struct worker;
 
 /// What the workers of a process share of its worlds.
 struct worlds {
+	uint32_t entities[PG_WORLDS_MAX];        // of game processes, in all parts of each world
 	uint64_t begins;                         // TSC of tick 0 of all of them
 	struct world_parts parts[PG_WORLDS_MAX]; // of each world
 	const struct world_grid *grid[PG_WORLDS_MAX][WORLD_PARTS_MAX];

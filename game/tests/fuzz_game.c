@@ -201,7 +201,7 @@ static void poll_some(int n)
 
 	require(found <= n && (found >= 0 || (was_told && found == PGG_ENDED)));
 	for (int i = 0; i < found; i++) {
-		require(event[i].type >= PGG_JOINED && event[i].type <= PGG_SPOILT);
+		require(event[i].type >= PGG_JOINED && event[i].type <= PGG_ENTITY_REFUSED);
 		if (event[i].type == PGG_MESSAGE)
 			read_all_bytes(event[i].as.message.body, event[i].as.message.length);
 		if (event[i].type == PGG_MOVED)

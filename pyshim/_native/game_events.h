@@ -49,6 +49,11 @@ static void game_detail(const struct pgg_event *event, struct game_detail *out)
 	case PGG_LISTED:
 		out->number[0] = event->as.listed.worker;
 		break;
+	case PGG_ENTITY_REFUSED:
+		out->number[0] = event->as.refused.entity;
+		out->number[1] = event->as.refused.why;
+		out->text = event->as.refused.world;
+		break;
 	case PGG_GAP:
 	case PGG_SPOILT:
 		out->text = event->as.gap.process;

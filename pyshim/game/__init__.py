@@ -16,6 +16,7 @@ from pyshim.game.batch import Batch
 from pyshim.game.events import (
     Detached,
     End,
+    EntityRefused,
     Event,
     Gap,
     How,
@@ -29,10 +30,12 @@ from pyshim.game.events import (
     Published,
     Quality,
     Spoilt,
+    Why,
 )
 from pyshim.game.process import (
     Delivery,
     EndedError,
+    Entity,
     FullError,
     Game,
     GameError,
@@ -48,6 +51,8 @@ __all__ = [
     "Detached",
     "End",
     "EndedError",
+    "Entity",
+    "EntityRefused",
     "Event",
     "FullError",
     "Game",
@@ -68,4 +73,5 @@ __all__ = [
     "Quality",
     "Spoilt",
     "Statistics",
+    "Why",
 ]

@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
 from pyshim.game.events import (
     Detached,
     End,
+    EntityRefused,
     Event,
     Gap,
     How,
@@ -35,6 +36,7 @@ from pyshim.game.events import (
     Published,
     Quality,
     Spoilt,
+    Why,
 )
 
 _EVENT_BYTES: Final = 40  # struct pgg_event
@@ -205,6 +207,9 @@ _MAKERS: Final[dict[int, Callable[[int, Any], Event]]] = {
     lib.PGG_LEFT: _left,
     lib.PGG_MOVED: _moved,
     lib.PGG_QUALITY: _quality,
+    lib.PGG_ENTITY_REFUSED: lambda _, detail: EntityRefused(
+        _text(detail.text), detail.number[0], Why(detail.number[1])
+    ),
     lib.PGG_LISTED: lambda _, detail: Listed(detail.number[0]),
     lib.PGG_GAP: _gap,
     lib.PGG_SPOILT: lambda _, detail: Spoilt(string(detail.text)),

@@ -71,6 +71,23 @@ class Quality(NamedTuple):
     lost: int  # of those, that were sent again
 
 
+class Why(IntEnum):
+    """Why an entity is not as this process wanted it."""
+
+    NO_ROOM = 1  # the world has as many as `worlds.entities` says
+    TAKEN = 2  # another process has one of this identity
+    NONE = 3  # this process has none of this identity there
+    PLACE = 4  # the world has no such place, or nobody can be so fast
+
+
+class EntityRefused(NamedTuple):
+    """What was wanted of an entity was not done."""
+
+    world: str
+    entity: int
+    why: Why
+
+
 class Listed(NamedTuple):
     """Whoever was in at this worker has been named."""
 
@@ -118,4 +135,18 @@ class Detached(NamedTuple):
     text: str
 
 
-Event = Joined | Left | Message | Moved | Quality | Listed | Gap | Spoilt | Post | Published | End | Detached
+Event = (
+    Joined
+    | Left
+    | Message
+    | Moved
+    | Quality
+    | EntityRefused
+    | Listed
+    | Gap
+    | Spoilt
+    | Post
+    | Published
+    | End
+    | Detached
+)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from enum import IntEnum
@@ -71,6 +72,16 @@ class Delivery(NamedTuple):
 
 
 RELIABLE: Final = Delivery()
+_PLACE: Final = struct.Struct("<I6f")
+
+
+class Entity(NamedTuple):
+    """What players see in a world beside each other: whatever lives, flies or lies there."""
+
+    identity: int  # chosen by the game, unique in its world among all processes
+    position: tuple[float, float, float]  # m
+    velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m/s
+    state: bytes = b""  # the game's own, up to 32 bytes; players are not told it yet
 
 
 class Statistics(NamedTuple):
@@ -350,6 +361,47 @@ class Game:
     def ask(self, player: int, cookie: int = 0) -> None:
         """Ask for the player's round trip and losses: `Quality` follows, with this cookie."""
         self._said(lib.pgg_ask(self._attached(), player, cookie))
+
+    # ------------------------------------------------------------ in worlds, beside the players
+
+    def spawn(self, world: str, entities: Sequence[Entity]) -> None:
+        """New ones, or ones that this process has already are put there; they go when it is gone.
+
+        `EntityRefused` tells of each that cannot be. FullError: some may have been said; all can be again.
+        """
+        items = ffi.new("struct pgg_entity[]", len(entities))
+        for item, one in zip(items, entities, strict=True):
+            if len(one.state) > lib.PGG_STATE_MAX:
+                raise GameError(
+                    lib.PGG_TOO_LONG, f"state of entity {one.identity}: {len(one.state)} bytes, at most 32"
+                )
+            item.entity, item.position, item.velocity = one.identity, one.position, one.velocity
+            item.state_bytes = len(one.state)
+            ffi.memmove(item.state, one.state, len(one.state))
+        self._said(lib.pgg_spawn(self._attached(), world.encode(), items, len(entities)))
+
+    def move_entities(self, world: str, places: Sequence[Entity] | Bytes) -> None:
+        """Where they are by now; without a word an entity goes on for a quarter of a second.
+
+        Args:
+            world: where they are
+            places: or `struct pgg_position` of all, 28 bytes each: u32 identity, six floats
+        """
+        if isinstance(places, bytes | bytearray | memoryview):
+            raw = places
+        else:
+            raw = b"".join(_PLACE.pack(one.identity, *one.position, *one.velocity) for one in places)
+        items = ffi.from_buffer("struct pgg_position[]", raw)
+        self._said(lib.pgg_move_entities(self._attached(), world.encode(), items, len(items)))
+
+    def despawn(self, world: str, identities: Iterable[int]) -> None:
+        """They are there no more."""
+        items = ffi.new("uint32_t[]", list(identities))
+        self._said(lib.pgg_despawn(self._attached(), world.encode(), items, len(items)))
+
+    def worker_of(self, identity: int) -> int:
+        """Which worker has an entity: after the second `Listed` of it, spawn its entities again."""
+        return lib.pgg_entity_worker(self._attached(), identity)
 
     def flush(self) -> None:
         """Make visible what was sent, and wake whoever sleeps."""

@@ -78,6 +78,7 @@ def world(turns: int) -> dict[str, Count]:
         "looks": turns,
         "looks_capped": 0,
         "looks_cut": 0,
+        "entities": 0,
         "arrivals": 0,
         "departures": 0,
         "glimpses": 0,

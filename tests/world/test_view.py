@@ -212,7 +212,13 @@ def test_a_world_that_is_none_voids_the_one_before_and_states_of_either() -> Non
 def test_a_world_is_read_as_it_was_written_and_refused_when_it_cannot_be() -> None:
     body = encode_world(WORLD)
     assert decode_world(body) == WORLD
-    for broken in (body[:-1], body + b"x", body[:34], body[:4] + b"\0" * 4 + body[8:], body[:2] + b"\x08" + body[3:]):
+    for broken in (
+        body[:-1],
+        body + b"x",
+        body[:34],
+        body[:4] + b"\0" * 4 + body[8:],
+        body[:2] + b"\x08" + body[3:],
+    ):
         with pytest.raises(WireError):
             decode_world(broken)
     with pytest.raises(WireError):

@@ -5,6 +5,7 @@ typedef struct pgg pgg;
 
 #define PGG_NAME_MAX ...
 #define PGG_BODY_MAX ...
+#define PGG_STATE_MAX ...
 #define PGG_OWN_FIRST ...
 #define PGG_OWN_LAST ...
 
@@ -39,7 +40,7 @@ void pgg_close_after(pgg *game, int finished);
 
 enum pgg_event_type {
 	PGG_JOINED, PGG_LEFT, PGG_MESSAGE, PGG_MOVED, PGG_QUALITY, PGG_LISTED, PGG_GAP, PGG_POST, PGG_PUBLISHED, PGG_END, PGG_DETACHED,
-	PGG_SPOILT,
+	PGG_SPOILT, PGG_ENTITY_REFUSED,
 	...
 };
 
@@ -85,6 +86,22 @@ int pgg_group_join(pgg *game, uint32_t group, uint32_t player);
 int pgg_group_leave(pgg *game, uint32_t group, uint32_t player);
 int pgg_group_end(pgg *game, uint32_t group);
 int pgg_kick(pgg *game, uint32_t player, uint8_t reason);
+struct pgg_entity {
+	uint32_t entity;
+	float position[3];
+	float velocity[3];
+	uint8_t state_bytes;
+	uint8_t state[...];
+};
+struct pgg_position {
+	uint32_t player;
+	float position[3];
+	float velocity[3];
+};
+int pgg_spawn(pgg *game, const char *world, const struct pgg_entity *entities, uint32_t n);
+int pgg_move_entities(pgg *game, const char *world, const struct pgg_position *places, uint32_t n);
+int pgg_despawn(pgg *game, const char *world, const uint32_t *entities, uint32_t n);
+uint32_t pgg_entity_worker(const pgg *game, uint32_t entity);
 int pgg_place(pgg *game, uint32_t player, const float *position, const float *velocity);
 int pgg_enter_world(pgg *game, uint32_t player, const char *world, const float *position, const float *velocity);
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie);
