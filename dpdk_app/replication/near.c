@@ -5,6 +5,17 @@
 
 #include "world/search.h"
 
+/// Of all parts. One that is behind is looked at in its own newest frame; one that is ahead may not have any older one.
+static uint32_t newest_of(const struct world_parts *parts, uint32_t newest)
+{
+	for (uint32_t i = 0; i < parts->count; i++) {
+		const uint32_t published = world_published(parts->part[i]);
+
+		newest = (int32_t)(published - newest) > 0 ? published : newest;
+	}
+	return newest;
+}
+
 /// Everybody within the radius, as far as there is room to look at them.
 static uint32_t find(struct replication *replication, const struct replica *replica, uint32_t rank)
 {
@@ -12,7 +23,7 @@ static uint32_t find(struct replication *replication, const struct replica *repl
 	const struct world_frame *frame = world_frame_at(replica->part, newest);
 	const struct world_sphere sphere = {.middle = {frame->x[rank], frame->y[rank], frame->z[rank]},
 					    .radius = (int32_t)replica->radius};
-	struct world_search search = {.when = {.tick = newest}};
+	struct world_search search = {.when = {.tick = newest_of(replica->parts, newest)}};
 	struct world_crowd crowd = {.room = REPLICATION_CROWD_MAX, .inside = replication->crowd};
 
 	while (!world_search_sphere(replica->parts, &search, &sphere, WORLD_RANKS_MAX, &crowd))
