@@ -107,6 +107,17 @@ static void publish(struct replica *replica)
 	next_stage(replica, TICK_GRID);
 }
 
+void turn_publish(struct replication *replication, uint64_t now)
+{
+	for (uint32_t i = 0; i < replication->replicas; i++) {
+		struct replica *replica = &replication->replica[i];
+
+		begin(replica, now);
+		while (replica->stage == TICK_PUBLISH)
+			publish(replica);
+	}
+}
+
 /// Tables of records, one age after the other. What has none is reckoned for each player by itself.
 static void write_records(struct replication *replication, struct replica *replica)
 {

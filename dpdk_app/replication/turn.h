@@ -16,6 +16,10 @@ enum turn_step {
 	TURN_SENDS,   // the next players of the active tick are to be sent theirs: replication_next_receiver()
 };
 
+/// Before the first packet: publish where all players are who were in a world when the process before this one died. What one of
+/// them says to everyone near would else be heard by nobody until the first tick.
+void turn_publish(struct replication *replication, uint64_t now);
+
 /// Go on with the tick that is most urgent.
 enum turn_step turn_step(struct replication *replication, uint64_t now);
 

@@ -10,6 +10,7 @@
 
 #include "runtime/confine.h"
 #include "runtime/profile_life.h"
+#include "runtime/worlds.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_ENOUGH (HUGE_PAGE / 4)
@@ -82,7 +83,7 @@ static void adopt_sessions(struct worker *w)
 	__atomic_store_n(&registry->table[w->number], &w->sessions, __ATOMIC_RELEASE);
 }
 
-/// Nobody admits a player before everybody knows theirs.
+/// Nobody admits a player before everybody knows theirs, nor takes a packet before all have published where players are.
 static void await_everybody(const struct worker *w)
 {
 	const struct plain_registry *registry = &w->barrier->registry;
@@ -98,6 +99,7 @@ void worker_begin(struct worker *w)
 	thread_keep_capabilities(0); // giving up is never refused
 	counter_set(&w->stats->thread, (uint64_t)syscall(SYS_gettid));
 	profiles_begin(w);
+	worlds_begin(w);
 	adopt_sessions(w);
 	await_everybody(w);
 }

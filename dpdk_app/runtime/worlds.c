@@ -284,11 +284,11 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->tick_cycles = pg_tsc_hz() / replica->plan->tick_hz;
 	if (g->worlds.begins == 0)
 		g->worlds.begins = pg_tsc();
-	replica->begins = g->worlds.begins - TICKS_BEFORE * replica->tick_cycles;
+	replica->begins = g->worlds.begins - (TICKS_BEFORE + 1) * replica->tick_cycles;
 	replica->parts_per_cycle = ((uint64_t)WORLD_TOLD_PER_TICK << 32) / replica->tick_cycles;
 	replica->tick = TICKS_BEFORE;
-	replica->began = g->worlds.begins;
-	replica->due = g->worlds.begins + replica->tick_cycles;
+	replica->began = g->worlds.begins - replica->tick_cycles;
+	replica->due = g->worlds.begins;
 	replica->numbers.first = w->number * replica->numbers.count;
 	replica->counts = &w->stats->world[world];
 	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
@@ -399,6 +399,12 @@ static unsigned run_worlds(struct task *task, uint64_t now)
 	} while (step != TURN_NOTHING && now < until);
 	task->due = turn_due(replication);
 	return sent;
+}
+
+void worlds_begin(struct worker *w)
+{
+	if (w->shard && w->shard->replication)
+		turn_publish(w->shard->replication, pg_tsc());
 }
 
 void worlds_add_task(struct worker *w)

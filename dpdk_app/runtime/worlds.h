@@ -31,6 +31,9 @@ int worlds_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 /// Also after a failure half-way.
 void worlds_free(struct worker *w);
 
+/// Of a worker that has just adopted its sessions, before it takes any packet.
+void worlds_begin(struct worker *w);
+
 /// Of a worker that can send.
 void worlds_add_task(struct worker *w);
 
