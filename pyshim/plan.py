@@ -395,6 +395,9 @@ def rebuild(kind: Any, value: Any, where: str) -> object:
             raise ValueError(f"{where}: not a list")
         return tuple(rebuild(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    for choice in allowed:
+        if is_dataclass(choice) and isinstance(value, dict):
+            return rebuild(choice, value, where)
     if float in allowed and type(value) is int:
         return float(value)
     if type(value) not in allowed:

@@ -22,6 +22,8 @@ extern "C" {
 #define PG_LOAD_GAME_MARK \
 	12 // with which a body begins that is so long: a reply begins with the same, and is timed by that
 
+#define PG_LOAD_CHAT_MARK 16 // with which a chat begins in a world
+
 /// Round-trip times are counted as HdrHistogram does with 3 significant digits (Tene): values below 2,048 ns each
 /// have a bucket, above that every power of two has 1,024. The last bucket takes all above an hour's worth.
 #define PG_LOAD_LATENCY_BUCKETS (2048 + 31 * 1024)
@@ -34,6 +36,32 @@ enum pg_load_transport { PG_LOAD_SOCKETS, PG_LOAD_DPDK };
 /// How players walk. Waypoint: everyone to random places, one after the other (random waypoint, Johnson and Maltz
 /// 1996). Crowd: to places near a few that all players share.
 enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
+
+/// How players of a world walk: everywhere on the ground; four of five in a twentieth of it; all within half a radius.
+enum pg_load_walk { PG_LOAD_NO_WORLD, PG_LOAD_SPREAD, PG_LOAD_TOWN, PG_LOAD_ONE_CROWD };
+
+/// A world that players of the session profile play, and by what a model judges what they see.
+struct pg_load_world {
+	uint8_t walk;      // enum pg_load_walk
+	float middle_m[3]; // of the ground, which is a square
+	float ground_m;    // its side
+	float radius_m;    // within which players see each other
+	float leave_radius_m;
+	float speed_mps;         // at which they walk on it
+	float standing;          // share of players who do not
+	float hysteresis;        // how many times as near who is seen counts
+	uint32_t glimpses;       // of those without a slot in a tick
+	uint32_t hearers;        // of what is said to everyone near, at most
+	uint32_t extrapolate_ms; // so long the gateway lets a player go on of whom it hears nothing
+	uint32_t watched;        // players of whom it is measured how long they went without seeing somebody
+};
+
+/// What becomes of datagrams in both directions, by chance.
+struct pg_load_impairment {
+	float loss, duplicate, reorder; // shares
+	uint32_t reorder_ms;            // those are held back for so long at most
+	uint32_t move_ms;               // every player goes to another UDP port so often; 0: never
+};
 
 /// What lets a player of the session profile in.
 struct pg_load_ticket {
@@ -55,6 +83,8 @@ struct pg_load_plan {
 	uint64_t seed;                        // the same seed sends the same messages in the same order
 	uint8_t profile;                      // PG_PROFILE_PLAIN or PG_PROFILE_SESSION
 	const struct pg_load_ticket *tickets; // of profile session: one for each player; the caller's, until it is open
+	struct pg_load_world world;
+	struct pg_load_impairment impairment; // of profile session
 
 	struct pg_address target;
 	uint16_t target_port;
@@ -95,6 +125,42 @@ enum pg_load_unsent {
 	PG_LOAD_UNSENT         // how many reasons
 };
 
+/// Times that somebody within the radius went unseen, in sixteenths of a second; the last bucket takes all above.
+#define PG_LOAD_UNSEEN_BUCKETS 1024
+#define PG_LOAD_UNSEEN_PER_S 16
+
+/// What players of a world saw, and what a model of what they said makes of it.
+struct pg_load_world_counts {
+	uint64_t states;      // WORLD_STATEs
+	uint64_t state_bytes; // of their datagrams
+	uint64_t skipped;     // of them, or in them, that a player's client could not understand
+	uint64_t checked;     // places of somebody in a tick, as a player was told them
+	uint64_t unchecked;   // of a world that is over, or too late to judge
+	uint64_t wrong;       // of those checked: where nobody was, or another player was told something else
+	uint64_t aged; // where the player was some more than 20 ms earlier or later: a worker had to wait for its CPU
+	uint64_t glimpses; // likewise of those without a slot
+	uint64_t glimpses_wrong;
+	uint64_t entered, left;
+	uint64_t looks;       // at all that a player sees, and should see
+	uint64_t due;         // players who had to be in sight in those
+	uint64_t missing;     // of them, who were not
+	uint64_t beyond;      // in sight, though beyond the leave radius
+	uint64_t corrections; // players who were put back
+	uint64_t worlds;      // that began: 1, and another one after each crash of the gateway
+	uint64_t events_said;
+	uint64_t events_due;                     // to players who had to hear one, as far as it is known
+	uint64_t events_heard;                   // by players
+	uint64_t events_lost;                    // of those due
+	uint64_t events_duplicated;              // heard again
+	uint64_t events_stray;                   // heard by who is not meant, or is none
+	uint64_t events_disordered;              // heard before an earlier one of the same player in the same order
+	uint64_t events_doubtful;                // of which nobody knows whether the gateway has them
+	uint64_t events_given_up;                // messages to players which the gateway said to have lost
+	uint64_t moved;                          // players to another port
+	uint64_t impaired[3];                    // datagrams that were lost, doubled, held back
+	uint64_t unseen[PG_LOAD_UNSEEN_BUCKETS]; // pairs of watched players and others in range, at looks
+};
+
 /// What became of a trial. One writer: the generator. Reset when a trial begins.
 /// When a trial has ended: offered = sent + not_sent, and sent = acknowledged + lost.
 struct pg_load_counts {
@@ -133,6 +199,7 @@ struct pg_load_counts {
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[PG_LOAD_LATENCY_BUCKETS];
 	uint64_t reply[PG_LOAD_LATENCY_BUCKETS]; // of replies
+	struct pg_load_world_counts world;
 };
 
 /// Shared between the generator's process and the one that shows its progress.

@@ -18,6 +18,7 @@ struct unanswered {
 	uint64_t stamp; // the message's
 	uint16_t length;
 	uint8_t type;
+	uint32_t event; // of a world: its number; 0: none
 };
 
 /// Those of a player.

@@ -44,6 +44,7 @@ struct device {
 	struct peer target;      // as the source of an answer
 	uint16_t first_port;
 	uint16_t ports_per_address;
+	uint32_t port_sets; // of so many ports: players go from one to the next
 	uint32_t players;
 	bool resolved;
 
@@ -166,10 +167,11 @@ static inline bool take_apart(struct device *d, const uint8_t *frame, const stru
 
 	if (unlikely(!peer_equal(&p->peer, &d->target)))
 		return false;
-	answer->player = our_address(&d->port.identity, frame, p) * d->ports_per_address + port - d->first_port;
+	answer->player = our_address(&d->port.identity, frame, p) * d->ports_per_address +
+			 (port - d->first_port) % d->ports_per_address;
 	answer->payload = (const uint8_t *)(udp + 1);
 	answer->length = (uint16_t)(p->end - p->l4 - sizeof(*udp));
-	return answer->player < d->players;
+	return answer->player < d->players && d->channel[answer->player].port == udp->destination;
 }
 
 /// @return whether `answer` was filled; *kept: the mbuf is to be freed after the turn
@@ -345,16 +347,6 @@ static void device_close(struct transport *t)
 	free(d);
 }
 
-static const struct transport_ops device_ops = {
-	.begin = device_begin,
-	.room = device_room,
-	.send = device_send,
-	.receive = device_receive,
-	.wait = device_wait,
-	.explain = device_explain,
-	.close = device_close,
-};
-
 static int check_plan(const struct pg_load_plan *plan, struct pg_error *error)
 {
 	if (plan->address_count == 0)
@@ -374,9 +366,31 @@ static void make_channels(struct device *d)
 		const be16 port = BE16(d->first_port + i % d->ports_per_address);
 
 		d->channel[i] = (struct channel){.port = port, .address = (uint8_t)(i / d->ports_per_address)};
-		d->listeners.by_port[port] = 0;
 	}
+	for (uint32_t i = 0; i < d->ports_per_address * d->port_sets; i++)
+		d->listeners.by_port[BE16(d->first_port + i)] = 0;
 }
+
+/// To the next set of ports.
+static bool device_rebind(struct transport *t, uint32_t player)
+{
+	struct device *d = (struct device *)t;
+	const uint32_t offset = BE16(d->channel[player].port) - (uint32_t)d->first_port + d->ports_per_address;
+
+	d->channel[player].port = BE16(d->first_port + offset % (d->ports_per_address * d->port_sets));
+	return d->port_sets > 1;
+}
+
+static const struct transport_ops device_ops = {
+	.begin = device_begin,
+	.room = device_room,
+	.send = device_send,
+	.receive = device_receive,
+	.wait = device_wait,
+	.rebind = device_rebind,
+	.explain = device_explain,
+	.close = device_close,
+};
 
 static void know_target(struct device *d)
 {
@@ -433,6 +447,7 @@ struct transport *transport_over_device(const struct pg_load_plan *plan, struct 
 	d->players = plan->players;
 	d->first_port = plan->first_port;
 	d->ports_per_address = plan->ports_per_address;
+	d->port_sets = plan->impairment.move_ms ? (UINT16_MAX + 1U - d->first_port) / d->ports_per_address : 1;
 	make_channels(d);
 	know_target(d);
 	if (open_port(d, error) == PG_OK)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/impair.h"
 #include "load/sessions.h"
 #include "load/trial.h"
 #include "pollgate_client.h"
@@ -75,9 +76,20 @@ static int check_plan(const struct pg_load_plan *plan, struct pg_error *error)
 	if (plan->weight[PG_LOAD_GAME - 1] != 0 && plan->profile != PG_PROFILE_SESSION)
 		return error_set(error, PG_ERROR_USAGE,
 				 "only players of profile session say messages of the game's own");
+	if (plan->world.walk > PG_LOAD_ONE_CROWD ||
+	    (plan->world.walk != PG_LOAD_NO_WORLD && plan->profile != PG_PROFILE_SESSION))
+		return error_set(error, PG_ERROR_USAGE, "only players of profile session play a world");
+	if (plan->world.walk != PG_LOAD_NO_WORLD && plan->chat_bytes < PG_LOAD_CHAT_MARK)
+		return error_set(error, PG_ERROR_USAGE, "a chat message in a world has at least %u bytes",
+				 PG_LOAD_CHAT_MARK);
 	if (!isfinite(plan->arena_m) || plan->arena_m <= 0)
 		return error_set(error, PG_ERROR_USAGE, "the arena's side must be above 0 metres");
 	return check_addresses(plan, error);
+}
+
+static bool is_impaired(const struct pg_load_impairment *impairment)
+{
+	return impairment->loss > 0 || impairment->duplicate > 0 || impairment->reorder > 0;
 }
 
 static int open_parts(struct pg_load *load, struct pg_error *error)
@@ -89,10 +101,19 @@ static int open_parts(struct pg_load *load, struct pg_error *error)
 	if (!players_open(&load->players, plan) || !inflight_open(&load->inflight, plan->players, plan->first_player_id,
 								  &page->counts, pg_tsc(), page->tsc_hz))
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
+	if (plan->world.walk != PG_LOAD_NO_WORLD) {
+		load->world = world_play_open(plan, page);
+		if (!load->world)
+			return error_set(error, PG_ERROR_MEMORY, "no memory for the world of %u players",
+					 plan->players);
+		load->players.world = world_play_players(load->world);
+	}
 	load->transport = plan->transport == PG_LOAD_SOCKETS ? transport_over_sockets(plan, page, error) :
 							       transport_over_device(plan, page, error);
+	if (load->transport && is_impaired(&plan->impairment))
+		load->transport = transport_impaired(plan, page, load->transport, error);
 	if (load->transport && plan->profile == PG_PROFILE_SESSION)
-		load->transport = transport_of_sessions(plan, page, load->transport, error);
+		load->transport = transport_of_sessions(plan, page, load->transport, load->world, error);
 	return load->transport ? PG_OK : error->code;
 }
 
@@ -143,6 +164,8 @@ int pg_load_run(struct pg_load *load, const struct pg_load_trial *trial, struct 
 		return rc;
 	__atomic_store_n(&load->page->in_trial, 1, __ATOMIC_RELEASE);
 	rc = trial_play(load, trial, error);
+	if (load->world)
+		world_play_turn(load->world, pg_tsc(), true);
 	__atomic_store_n(&load->page->in_trial, 0, __ATOMIC_RELEASE);
 	return rc;
 }
@@ -153,6 +176,7 @@ void pg_load_close(struct pg_load *load)
 		return;
 	if (load->transport)
 		load->transport->ops->close(load->transport);
+	world_play_close(load->world);
 	inflight_close(&load->inflight);
 	players_close(&load->players);
 	free(load);

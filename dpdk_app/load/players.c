@@ -4,6 +4,7 @@
 #include "load/players.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,9 +158,26 @@ ALWAYS_INLINE struct plain_header header(enum plain_type type, uint32_t size, ui
 	return (struct plain_header){.packet_type = type, .packet_size = size, .timestamp = timestamp};
 }
 
+static uint16_t say_move_in_world(const struct players *players, const struct walker *w, uint32_t id,
+				  uint64_t timestamp, uint8_t *out)
+{
+	float motion[6];
+
+	players->world->walk(players->world->context, w->player, motion);
+	*(struct plain_move *)out = (struct plain_move){
+		.header = header(PLAIN_MOVE, sizeof(struct plain_move), timestamp),
+		.player_id = id,
+		.motion = {.position = {motion[0], motion[1], motion[2]},
+			   .velocity = {motion[3], motion[4], motion[5]}},
+	};
+	return sizeof(struct plain_move);
+}
+
 ALWAYS_INLINE uint16_t say_move(struct players *players, struct walker *w, uint32_t id, uint64_t timestamp,
 				uint8_t *out)
 {
+	if (unlikely(players->world != NULL))
+		return say_move_in_world(players, w, id, timestamp, out);
 	step(players, w);
 	*(struct plain_move *)out = (struct plain_move){
 		.header = header(PLAIN_MOVE, sizeof(struct plain_move), timestamp),
@@ -170,9 +188,18 @@ ALWAYS_INLINE uint16_t say_move(struct players *players, struct walker *w, uint3
 	return sizeof(struct plain_move);
 }
 
+/// In a world, as often as not everyone near.
 static uint32_t somebody(struct players *players)
 {
+	if (players->world && random_to(&players->random, 2) == 0)
+		return 0;
 	return players->first_player_id + random_to(&players->random, players->count);
+}
+
+/// What is said in a world has a number of its own, others one of some.
+static uint32_t number_of(struct players *players, uint32_t some)
+{
+	return players->world ? players->world->number(players->world->context) : 1 + random_to(&players->random, some);
 }
 
 static uint16_t say_attack(struct players *players, uint32_t id, uint64_t timestamp, uint8_t *out)
@@ -183,10 +210,20 @@ static uint16_t say_attack(struct players *players, uint32_t id, uint64_t timest
 		.header = header(PLAIN_ATTACK, sizeof(struct plain_attack), timestamp),
 		.player_id = id,
 		.target_id = somebody(players),
-		.attack_id = 1 + random_to(&players->random, 16),
+		.attack_id = number_of(players, 16),
 		.direction = {cosf(angle), sinf(angle), 0},
 	};
 	return sizeof(struct plain_attack);
+}
+
+/// It begins with its number and its sender's.
+static void number_chat(struct players *players, uint32_t id, struct plain_chat *chat)
+{
+	char text[PG_LOAD_CHAT_MARK + 1];
+
+	chat->target_id = somebody(players);
+	(void)snprintf(text, sizeof(text), "%08x%08x", number_of(players, 1), id);
+	memcpy(chat->text, text, PG_LOAD_CHAT_MARK);
 }
 
 static uint16_t say_chat(struct players *players, uint32_t id, uint64_t timestamp, uint8_t *out)
@@ -204,6 +241,8 @@ static uint16_t say_chat(struct players *players, uint32_t id, uint64_t timestam
 		chat->text[i] = (uint8_t)chatter[at];
 		at = at + 1 < CHATTER_LEN ? at + 1 : 0;
 	}
+	if (players->world)
+		number_chat(players, id, chat);
 	return size;
 }
 
@@ -219,7 +258,7 @@ static uint16_t say_skill(struct players *players, uint32_t id, uint64_t timesta
 	*(struct plain_skill *)out = (struct plain_skill){
 		.header = header(PLAIN_SKILL, sizeof(struct plain_skill), timestamp),
 		.player_id = id,
-		.skill_id = 1 + random_to(&players->random, 32),
+		.skill_id = number_of(players, 32),
 		.target_id = somebody(players),
 	};
 	return sizeof(struct plain_skill);

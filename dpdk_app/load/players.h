@@ -25,6 +25,13 @@ struct walker {
 	uint32_t hot_spot;   // of a crowd: where this one is
 };
 
+/// Players of a world walk there, and number what they say to each other.
+struct players_world {
+	void *context;
+	void (*walk)(void *context, uint32_t player, float motion[6]); // where the player is now, and how fast
+	uint32_t (*number)(void *context);
+};
+
 struct players {
 	// per message
 	struct random random;
@@ -43,6 +50,7 @@ struct players {
 	float arena_m;
 	float hot_spot[HOT_SPOTS][2];
 
+	const struct players_world *world; // NULL: they play none
 	uint64_t seed;
 	uint32_t capacity;
 };

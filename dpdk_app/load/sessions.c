@@ -8,6 +8,8 @@
 
 #include "load/answers.h"
 #include "load/pace.h"
+#include "load/rebinding.h"
+#include "load/stage.h"
 #include "load/travel.h"
 #include "pollgate_client.h"
 
@@ -20,8 +22,6 @@
 /// What carries plain messages carries no longer datagrams: the shortest that a client may ask for.
 #define DATAGRAM_BYTES 508
 static_assert(DATAGRAM_BYTES <= MESSAGE_MAX, "a carrier's buffers hold a datagram");
-
-#define NO_MESSAGE (-1)
 
 #define CONNECT_NS (30 * SECOND_NS)
 
@@ -36,10 +36,11 @@ struct session_player {
 struct sessions {
 	struct transport transport;
 	struct transport *carrier;
+	struct world_play *world; // NULL: none
 	struct session_player *player;
 	uint64_t *due; // of each player: when the client's clock is to be looked at, in its time
 	uint32_t players;
-	uint32_t first_player_id;
+	uint32_t first_player_id, rebind_ms;
 	uint8_t game_type;
 	uint64_t tsc_hz;
 	uint64_t ns_of_tsc; // fixed point, 32 bits of fraction
@@ -49,20 +50,13 @@ struct sessions {
 	int failure;        // enum pgc_closed of the last attempt that failed; 0
 	uint64_t round;     // TSC: when the clients' clocks were last looked at from the first on
 	uint32_t looked_at; // in this round
+	struct rebinding rebinding;
 
 	// of the turn
 	uint64_t now; // TSC
-	unsigned staged;
-	struct staged {
-		uint32_t player;
-		uint16_t length;
-		int message; // of the turn, which is lost with it; NO_MESSAGE
-		uint8_t bytes[PGC_DATAGRAM_MAX];
-	} stage[LOAD_BURST];
+	struct stage stage;
 	uint8_t said[LOAD_BURST][MESSAGE_MAX];
-	int saying;    // message of the turn that goes into the next datagram, and is lost with it; NO_MESSAGE
-	uint64_t lost; // messages of the turn whose datagrams were not taken
-	enum pg_load_unsent why[LOAD_BURST]; // of these
+	int saying; // message of the turn that goes into the next datagram, and is lost with it; NO_MESSAGE
 
 	struct answers answers;
 };
@@ -87,42 +81,23 @@ static void datagrams_arrived(void *context, uint64_t newest, uint64_t others)
 {
 	struct session_player *p = context;
 
-	for (uint64_t rest = others; rest; rest &= rest - 1)
-		answer(p, unanswered_by_datagram(&p->unanswered, newest - (uint64_t)__builtin_ctzll(rest)));
+	for (uint64_t rest = others; rest; rest &= rest - 1) {
+		const uint64_t datagram = newest - (uint64_t)__builtin_ctzll(rest);
+
+		answer(p, unanswered_by_datagram(&p->unanswered, datagram));
+		if (p->all->world)
+			world_play_arrived(p->all->world, p->number, datagram, p->all->now);
+	}
 }
 
 // ---------------------------------------------------------------- datagrams
 
-/// The carrier did not take a datagram: as on a network, the client repeats what matters, and the rest is lost.
-static void lose(struct sessions *s, const struct staged *staged, enum pg_load_unsent why)
-{
-	if (staged->message == NO_MESSAGE)
-		return;
-	s->lost |= 1ULL << staged->message;
-	s->why[staged->message] = why;
-}
-
 static void send_staged(struct sessions *s)
 {
-	struct outgoing_message outgoing[LOAD_BURST];
-	const unsigned room = s->carrier->ops->room(s->carrier, outgoing, s->staged);
-	uint64_t taken;
+	const int refusal = stage_send(&s->stage, s->carrier);
 
-	for (unsigned i = 0; i < room; i++) {
-		const struct staged *staged = &s->stage[i];
-
-		memcpy(outgoing[i].payload, staged->bytes, staged->length);
-		outgoing[i].message = (struct message){.player = staged->player, .length = staged->length};
-		outgoing[i].unsent = PG_LOAD_QUEUE_FULL;
-	}
-	taken = room > 0 ? s->carrier->ops->send(s->carrier, outgoing, room) : 0;
-	for (unsigned i = 0; i < s->staged; i++)
-		if (i >= room || !(taken >> i & 1))
-			lose(s, &s->stage[i], i < room ? outgoing[i].unsent : PG_LOAD_QUEUE_FULL);
-	s->staged = 0;
-	if (s->carrier->refusal) // told once
-		s->transport.refusal = s->carrier->refusal;
-	s->carrier->refusal = 0;
+	if (refusal)
+		s->transport.refusal = refusal;
 }
 
 /// Stage all that a client has to send now.
@@ -133,7 +108,7 @@ static uint64_t flush(struct session_player *p)
 	uint64_t said = 0;
 
 	for (;;) {
-		struct staged *staged = &s->stage[s->staged];
+		struct staged *staged = &s->stage.staged[s->stage.count];
 
 		staged->length = (uint16_t)pgc_transmit(p->client, staged->bytes);
 		if (staged->length == 0) {
@@ -146,7 +121,7 @@ static uint64_t flush(struct session_player *p)
 			said = pgc_last_datagram(p->client);
 			staged->message = s->saying;
 		}
-		if (++s->staged == s->carrier->burst)
+		if (++s->stage.count == s->carrier->burst)
 			send_staged(s);
 	}
 }
@@ -173,12 +148,25 @@ static void hear_game(struct session_player *p, const struct pgc_event *event)
 		answers_add_reply(&s->answers, event->as.game.data, p->number, s->now);
 }
 
+/// A reliable message has arrived, or nobody knows whether it did.
+static void settle(struct session_player *p, uint32_t receipt, bool arrived)
+{
+	struct unanswered *message = unanswered_by_receipt(&p->unanswered, receipt);
+
+	if (message && p->all->world)
+		world_play_taken(p->all->world, message->event, arrived, p->all->now);
+	if (arrived)
+		answer(p, message);
+}
+
 static void handle_events(struct session_player *p)
 {
 	struct sessions *s = p->all;
 	struct pgc_event event;
 
-	while (pgc_next_event(p->client, &event))
+	while (pgc_next_event(p->client, &event)) {
+		if (s->world)
+			world_play_event(s->world, p->number, &event, s->now);
 		switch (event.type) {
 		case PGC_EVENT_CONNECTED:
 			counter_add(&s->transport.page->counts.handshakes, 1);
@@ -187,14 +175,16 @@ static void handle_events(struct session_player *p)
 			handle_closed(p, event.as.closed.reason);
 			break;
 		case PGC_EVENT_DELIVERED:
-			answer(p, unanswered_by_receipt(&p->unanswered, event.as.delivery.receipt));
+		case PGC_EVENT_LOST: // counted when the trial ends
+			settle(p, event.as.delivery.receipt, event.type == PGC_EVENT_DELIVERED);
 			break;
 		case PGC_EVENT_GAME:
 			hear_game(p, &event);
 			break;
-		default: // what others say, or a loss, which is counted when the trial ends
+		default: // what others say
 			break;
 		}
+	}
 }
 
 /// Whatever happened to a client: tell what it has to tell, send what it has to send.
@@ -220,6 +210,17 @@ static void look_at_clocks(struct sessions *s)
 	s->round = s->now;
 }
 
+static void rebind_some(struct sessions *s)
+{
+	uint32_t player;
+
+	while (rebinding_turn(&s->rebinding, s->now, &player) && s->carrier->ops->rebind(s->carrier, player)) {
+		counter_add(&s->transport.page->counts.world.moved, 1);
+		pgc_moved(s->player[player].client);
+		attend(&s->player[player]);
+	}
+}
+
 static unsigned take_datagrams(struct sessions *s)
 {
 	struct answer datagram[LOAD_BURST];
@@ -231,6 +232,8 @@ static unsigned take_datagrams(struct sessions *s)
 		s->now = datagram[i].when;
 		(void)pgc_receive(p->client, datagram[i].payload, datagram[i].length);
 		attend(p);
+		if (s->world)
+			world_play_received(s->world, p->number, p->client, datagram[i].length, s->now);
 	}
 	return n;
 }
@@ -243,7 +246,10 @@ static unsigned sessions_receive(struct transport *t, struct answer *out)
 		(void)take_datagrams(s);
 	s->now = pg_tsc();
 	look_at_clocks(s);
-	if (s->staged > 0)
+	rebind_some(s);
+	if (s->world)
+		world_play_turn(s->world, s->now, false);
+	if (s->stage.count > 0)
 		send_staged(s);
 	return answers_hand_up(&s->answers, out);
 }
@@ -265,7 +271,7 @@ static bool say(struct session_player *p, struct outgoing_message *outgoing)
 	const struct plain_header *header = (const struct plain_header *)outgoing->payload;
 	const uint32_t receipt = p->receipts + 1 ? p->receipts + 1 : 1;
 	const struct pgc_delivery delivery = travel_delivery(outgoing->message.type, receipt);
-	const struct unanswered message = {
+	struct unanswered message = {
 		.key = receipt,
 		.stamp = header->timestamp,
 		.length = outgoing->message.length,
@@ -278,6 +284,8 @@ static bool say(struct session_player *p, struct outgoing_message *outgoing)
 	outgoing->unsent = said == PGC_ERROR_STATE ? PG_LOAD_NOT_CONNECTED : PG_LOAD_HELD_BACK;
 	if (said != PGC_OK)
 		return false;
+	if (p->all->world && delivery.reliable)
+		message.event = world_play_said(p->all->world, &outgoing->message, outgoing->payload, 0, p->all->now);
 	if (delivery.reliable) {
 		p->receipts = receipt;
 		p->unanswered.by_receipt[receipt % RECEIPTS_KEPT] = message;
@@ -287,6 +295,8 @@ static bool say(struct session_player *p, struct outgoing_message *outgoing)
 	number = flush(p);
 	if (number == 0)
 		return false;
+	if (p->all->world)
+		(void)world_play_said(p->all->world, &outgoing->message, outgoing->payload, number, p->all->now);
 	p->unanswered.by_datagram[number % DATAGRAMS_KEPT] = message;
 	p->unanswered.by_datagram[number % DATAGRAMS_KEPT].key = number;
 	return true;
@@ -298,17 +308,17 @@ static uint64_t sessions_send(struct transport *t, struct outgoing_message *outg
 	uint64_t taken = 0;
 
 	s->now = pg_tsc();
-	s->lost = 0;
+	s->stage.lost = 0;
 	for (unsigned i = 0; i < n; i++) {
 		s->saying = travels_reliably(outgoing[i].message.type) ? NO_MESSAGE : (int)i;
 		taken |= (uint64_t)say(&s->player[outgoing[i].message.player], &outgoing[i]) << i;
 	}
 	s->saying = NO_MESSAGE;
-	if (s->staged > 0)
+	if (s->stage.count > 0)
 		send_staged(s);
-	for (uint64_t rest = s->lost & taken; rest; rest &= rest - 1)
-		outgoing[__builtin_ctzll(rest)].unsent = s->why[__builtin_ctzll(rest)];
-	return taken & ~s->lost;
+	for (uint64_t rest = s->stage.lost & taken; rest; rest &= rest - 1)
+		outgoing[__builtin_ctzll(rest)].unsent = s->stage.why[__builtin_ctzll(rest)];
+	return taken & ~s->stage.lost;
 }
 
 static void sessions_wait(struct transport *t, uint64_t until)
@@ -388,6 +398,7 @@ static int sessions_begin(struct transport *t, const struct pg_load_trial *trial
 	counter_set(&counts->connect_ns, (uint64_t)((unsigned __int128)(pg_tsc() - began) * SECOND_NS / s->tsc_hz));
 	counter_set(&counts->connected, connected);
 	s->answers.count = 0; // of the trial before
+	rebinding_begin(&s->rebinding, s->playing, s->tsc_hz / 1000 * s->rebind_ms, pg_tsc());
 	if (connected < s->playing && !load_stopped(t->page))
 		return say_who_is_missing(s, connected, error);
 	t->refusal = 0; // it was overcome
@@ -410,7 +421,7 @@ static void sessions_close(struct transport *t)
 	for (uint32_t i = s->player ? s->players : 0; i-- > 0;) { // the first, whose memory is shared, last
 		if (s->player[i].client && pgc_close(s->player[i].client) == PGC_OK)
 			(void)flush(&s->player[i]);
-		if (s->staged > 0)
+		if (s->stage.count > 0)
 			send_staged(s);
 		pgc_free(s->player[i].client);
 	}
@@ -447,13 +458,15 @@ static bool open_player(struct sessions *s, const struct pg_load_plan *plan, uin
 	options.arrived_context = p;
 	options.clock_ns = clock_ns;
 	options.clock_context = s;
+	if (s->world)
+		world_play_ask(s->world, &options, number);
 	*p = (struct session_player){.all = s, .number = number};
 	p->client = number == 0 ? pgc_new(&options) : pgc_new_beside(&options, s->player[0].client);
 	return p->client != NULL;
 }
 
 struct transport *transport_of_sessions(const struct pg_load_plan *plan, struct pg_load_page *page,
-					struct transport *carrier, struct pg_error *error)
+					struct transport *carrier, struct world_play *world, struct pg_error *error)
 {
 	struct sessions *s = calloc(1, sizeof(*s));
 	bool opened = s && (s->player = calloc(plan->players, sizeof(*s->player))) &&
@@ -466,10 +479,12 @@ struct transport *transport_of_sessions(const struct pg_load_plan *plan, struct 
 	}
 	s->transport = (struct transport){.ops = &sessions_ops, .page = page, .burst = carrier->burst};
 	s->carrier = carrier;
+	s->world = world;
 	s->saying = NO_MESSAGE;
 	s->players = plan->players;
 	s->first_player_id = plan->first_player_id;
 	s->game_type = plan->game_type;
+	s->rebind_ms = plan->impairment.move_ms;
 	s->tsc_hz = pg_tsc_hz();
 	s->ns_of_tsc = (uint64_t)(((unsigned __int128)SECOND_NS << 32) / s->tsc_hz);
 	for (uint32_t i = 0; i < plan->players && opened; i++)

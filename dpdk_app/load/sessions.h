@@ -9,10 +9,12 @@
 #define POLLGATE_LOAD_SESSIONS_H
 
 #include "load/transport.h"
+#include "load/world_play.h"
 
 /// Takes `carrier` over; closes it on failure, too.
+/// @param world  that the players play; NULL: none
 /// @return NULL on failure
 struct transport *transport_of_sessions(const struct pg_load_plan *plan, struct pg_load_page *page,
-					struct transport *carrier, struct pg_error *error);
+					struct transport *carrier, struct world_play *world, struct pg_error *error);
 
 #endif

@@ -134,6 +134,33 @@ static int bind_socket(const struct pg_load_plan *plan, uint32_t player, int fd,
 	return PG_OK;
 }
 
+/// Another port, which the kernel chooses, of the same address.
+static bool sockets_rebind(struct transport *t, uint32_t player)
+{
+	struct sockets *s = (struct sockets *)t;
+	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = player}};
+	union socket_address local;
+	socklen_t size = sizeof(local);
+	const int fd = socket(s->target.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	if (getsockname(s->fd[player], &local.any, &size) == 0) {
+		if (local.any.sa_family == AF_INET)
+			local.v4.sin_port = 0;
+		else
+			local.v6.sin6_port = 0;
+		if (bind(fd, &local.any, size) == 0 && connect(fd, &s->target.any, size) == 0 &&
+		    epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
+			close(s->fd[player]);
+			s->fd[player] = fd;
+			return true;
+		}
+	}
+	close(fd);
+	return false;
+}
+
 static int open_player(struct sockets *s, const struct pg_load_plan *plan, uint32_t player, struct pg_error *error)
 {
 	const int fd = socket(s->target.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -321,6 +348,7 @@ static const struct transport_ops sockets_ops = {
 	.send = sockets_send,
 	.receive = sockets_receive,
 	.wait = sockets_wait,
+	.rebind = sockets_rebind,
 	.explain = sockets_explain,
 	.close = close_sockets,
 };

@@ -57,6 +57,10 @@ struct transport_ops {
 	/// Wait until `until` (TSC) or until something arrives. May return at once.
 	void (*wait)(struct transport *t, uint64_t until);
 
+	/// A player goes on from another UDP port. NULL: none can.
+	/// @return false: there is none for the player
+	bool (*rebind)(struct transport *t, uint32_t player);
+
 	/// Say in a sentence what a `refusal` means. @return the code in `error`
 	int (*explain)(const struct transport *t, int refusal, struct pg_error *error);
 

@@ -21,6 +21,7 @@ struct pg_load {
 	struct players players;
 	struct inflight inflight;
 	struct transport *transport;
+	struct world_play *world; // NULL: none
 	uint64_t trials;
 };
 

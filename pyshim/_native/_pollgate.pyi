@@ -56,6 +56,7 @@ class _Lib:
     PG_LOAD_TYPES: Final[int]
     PG_LOAD_LATENCY_BUCKETS: Final[int]
     PG_LOAD_SOCKETS: Final[int]
+    PG_LOAD_SPREAD: Final[int]
     PG_LOAD_DPDK: Final[int]
     PG_PROFILE_PLAIN: Final[int]
     PG_PROFILE_SESSION: Final[int]

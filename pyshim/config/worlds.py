@@ -72,3 +72,6 @@ class WorldConfig(Section):
     leave_radius_m: float = Field(default=...)  # declared because Python reads it: see `defined`
     quantum_m: float = Field(default=...)  # declared because Python reads it: see `defined`
     tick_hz: int = Field(default=...)  # declared because Python reads it: see `defined`
+    glimpses: int = Field(default=...)  # declared because Python reads it: see `defined`
+    hearers: int = Field(default=...)  # declared because Python reads it: see `defined`
+    max_speed_mps: float = Field(default=...)  # declared because Python reads it: see `defined`

@@ -6,25 +6,23 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyshim.errors import UsageError
+from pyshim.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from pyshim.load.run import Load, Name, Outcome, Round
-    from pyshim.load.scenario import Crowd, Device, Sockets, Step, Target
-    from pyshim.load.tickets import Ticket
-
-_DEFAULT_PLAYERS, _DEFAULT_RATE_PPS, _DEFAULT_SECONDS = 100, 10.0, 10.0
+    from pyshim.load.run import Load, Outcome
 
 cli_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _PACE, _PLAYERS, _VIA = "How much", "Players", "Over which way"
 _SESSION = "Profile session"
+_WORLD = "A world"
+_IMPAIRED = "An impaired network"
 
 
 _HELP = """Players against a gateway: what is acknowledged, what is lost, and how long it takes.
@@ -33,34 +31,6 @@ Messages leave at the times that the rate gives, whatever the target does. A lat
 can, and round trips count from the time that was meant: coordinated omission is corrected. A figure that is \
 limited by the generator is marked with a star.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    """How much is asked for, as the options say it; None: not given."""
-
-    players: int | None
-    rate_pps: float | None
-    seconds: float | None
-    window: int | None
-    ladder: bool
-    steps: str | None
-    step_seconds: float | None
-    ramp_s: float | None
-    drain_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How the target is reached, as the options say it."""
-
-    addresses: tuple[str, ...]
-    cpu: int | None
-    device: str | None
-    mac: str | None
-    target_mac: str | None
-    memory_mib: int | None
-    huge_pages: bool
 
 
 @cli_app.command(help=_HELP)
@@ -224,6 +194,67 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
             help="Before each step, all players connect anew at once.",
         ),
     ] = False,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=_WORLD,
+            help="With --issue: players play this world of that configuration, at its tick rate unless "
+            "--rate is given; what they see and hear is checked. Exit code 1: not all is as it should be.",
+        ),
+    ] = None,
+    walk: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            rich_help_panel=_WORLD,
+            help="spread: everywhere; town: four of five in a twentieth of the ground; crowd: all in one.",
+        ),
+    ] = "spread",
+    ground: Annotated[
+        float | None,
+        typer.Option(
+            metavar="METRES",
+            rich_help_panel=_WORLD,
+            help="Side of the square, in the middle of the world, that they walk in; if not given, so large "
+            "that each has 40 others in sight.",
+        ),
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(metavar="M/S", rich_help_panel=_WORLD, help="At which they walk; 6 if not given."),
+    ] = None,
+    standing: Annotated[
+        float, typer.Option(metavar="%", rich_help_panel=_WORLD, help="So many of them stand.")
+    ] = 0.0,
+    loss: Annotated[
+        float,
+        typer.Option(
+            metavar="%", rich_help_panel=_IMPAIRED, help="So many datagrams are lost, in each direction."
+        ),
+    ] = 0.0,
+    duplicate: Annotated[
+        float, typer.Option(metavar="%", rich_help_panel=_IMPAIRED, help="So many come twice.")
+    ] = 0.0,
+    reorder: Annotated[
+        float,
+        typer.Option(
+            metavar="%",
+            rich_help_panel=_IMPAIRED,
+            help="So many are held back, so that others overtake them,",
+        ),
+    ] = 0.0,
+    reorder_ms: Annotated[
+        int, typer.Option(metavar="MS", rich_help_panel=_IMPAIRED, help="for so long at most.")
+    ] = 30,
+    rebind: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            rich_help_panel=_IMPAIRED,
+            help="Every player goes on from another UDP port so often, at times of its own.",
+        ),
+    ] = 0.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     json_schema: Annotated[
         bool, typer.Option("--json-schema", help="Print the JSON Schema of that object, and end.")
@@ -237,13 +268,23 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         return
     if target is None:
         raise UsageError("no target is given; name it as HOST:PORT, such as pollgate load 10.0.0.1:8080")
+    from pyshim.load import options
     from pyshim.load.planning import opening
     from pyshim.load.run import Load
     from pyshim.load.scenario import OF_SESSIONS, Crowd, parse_mix, parse_motion
+    from pyshim.load.world import DEFAULT_MIX as WORLD_MIX
+    from pyshim.load.world import DRAIN_S, Walking
 
-    name, rounds = _rounds(
-        _Pace(players, rate, seconds, window, ladder, steps, step_seconds, ramp, drain),
-    )
+    pace = options.Pace(players, rate, seconds, window, ladder, steps, step_seconds, ramp, drain)
+    played = None
+    weights = None if mix is None else parse_mix(mix)
+    if world is not None:
+        played = options.world_asked(world, issue, pace, Walking(walk, ground, speed, standing / 100))
+        pace = replace(pace, rate_pps=rate or float(played.tick_hz), drain_s=max(drain, DRAIN_S))
+        weights = weights or WORLD_MIX
+    ticketed = tickets is not None or issue is not None
+    network = options.Network(loss, duplicate, reorder, reorder_ms, rebind)
+    name, rounds = options.rounds_asked(pace)
     crowd = Crowd(
         players=max(each.trial.players for each in rounds),
         motion=parse_motion(motion),
@@ -253,140 +294,19 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         game_bytes=game_bytes,
         seed=seed,
         first_player_id=first_player_id,
-        **({} if mix is None else {"mix": parse_mix(mix)}),
+        world=played,
+        impairment=options.impairment_asked(network, there=ticketed),
+        **({} if weights is None else {"mix": weights}),
     )
-    way = _Way(tuple(address or ()), cpu, device, mac, target_mac, memory, huge_pages)
-    found, via = _reach(target, way)
+    way = options.Way(tuple(address or ()), cpu, device, mac, target_mac, memory, huge_pages)
+    found, via = options.way_there(target, way)
     opening(crowd, found, via)  # refuses what does not fit together, before anything starts
-    held = _tickets(tickets, issue, crowd)
+    held = options.tickets_asked(tickets, issue, crowd)
     if not held and (words := [kind for kind, weight in crowd.mix if weight and kind in OF_SESSIONS]):
         raise UsageError(f"--mix: {words[0]} is of players of profile session; give --tickets or --issue")
     if storm:
-        rounds = _storms(rounds, there=bool(held))
-    _play(Load(name, crowd, found, via, rounds, drain, held), json=json)
-
-
-def _tickets(file: Path | None, config: Path | None, crowd: Crowd) -> tuple[Ticket, ...]:
-    """One for each player, or none.
-
-    Raises:
-        PollgateError: they cannot be read, or are not issued.
-    """
-    from pyshim.load.tickets import issue_tickets, read_tickets
-
-    if file is not None and config is not None:
-        raise UsageError("--tickets and --issue exclude each other; give one of them")
-    if file is not None:
-        found = read_tickets(file)
-        if len(found) < crowd.players:
-            raise UsageError(
-                f"--tickets: {file} has {len(found):,} tickets for {crowd.players:,} players; each needs one"
-            )
-        return found[: crowd.players]
-    if config is None:
-        return ()
-    from pyshim.config import load_config
-    from pyshim.config.located import located
-    from pyshim.issuing.client import Client
-
-    with located(config), Client(load_config(config)) as client:
-        return issue_tickets(client, range(crowd.first_player_id, crowd.first_player_id + crowd.players))
-
-
-def _storms(rounds: tuple[Round, ...], *, there: bool) -> tuple[Round, ...]:
-    if not there:
-        raise UsageError("--storm needs --tickets or --issue: players of profile plain have no connections")
-    return tuple(replace(each, trial=replace(each.trial, storm=True)) for each in rounds)
-
-
-def _rounds(pace: _Pace) -> tuple[Name, tuple[Round, ...]]:
-    """What is played, in order.
-
-    Raises:
-        UsageError: options that exclude each other.
-    """
-    from pyshim.load.run import Round, paced_rounds
-    from pyshim.load.scenario import LADDER, Step, Trial, parse_steps
-
-    single = {
-        "--players": pace.players,
-        "--rate": pace.rate_pps,
-        "--seconds": pace.seconds,
-        "--window": pace.window,
-    }
-    given = [option for option, value in single.items() if value is not None]
-    if pace.ladder and pace.steps is not None:
-        raise UsageError("--ladder and --steps exclude each other; give one of them")
-    if pace.ladder or pace.steps is not None:
-        which = "--ladder" if pace.ladder else "--steps"
-        if given:
-            instead = "use --step-seconds" if given[0] == "--seconds" else "leave it out"
-            raise UsageError(f"{given[0]} does not go with {which}; {instead}")
-        chosen: tuple[Step, ...] = LADDER if pace.steps is None else parse_steps(pace.steps)
-        each_s = _seconds("--step-seconds", pace.step_seconds)
-        name: Name = "ladder" if pace.ladder else "steps"
-        return name, paced_rounds(chosen, each_s, _ramp(pace.ramp_s), pace.drain_s)
-    if pace.step_seconds is not None:
-        raise UsageError("--step-seconds needs --ladder or --steps; use --seconds")
-    players = _DEFAULT_PLAYERS if pace.players is None else pace.players
-    seconds = _seconds("--seconds", pace.seconds)
-    if pace.window is not None:
-        if pace.rate_pps is not None or pace.ramp_s is not None:
-            other = "--rate" if pace.rate_pps is not None else "--ramp"
-            raise UsageError(
-                f"{other} does not go with --window, which has the target set the pace; choose one"
-            )
-        if pace.window < 1:
-            raise UsageError(f"--window: found {pace.window}, allowed: 1 or more")
-        trial = Trial(players, seconds, window=pace.window, drain_s=pace.drain_s)
-        return "window", (Round(trial, None),)
-    rate_pps = _DEFAULT_RATE_PPS if pace.rate_pps is None else pace.rate_pps
-    return "rate", paced_rounds((Step(players, rate_pps),), seconds, _ramp(pace.ramp_s), pace.drain_s)
-
-
-def _ramp(value: float | None) -> float:
-    return 0.0 if value is None else _seconds("--ramp", value)
-
-
-def _seconds(option: str, value: float | None) -> float:
-    if value is not None and not 0 < value < float("inf"):
-        raise UsageError(f"{option}: {value:g} is not a number of seconds greater than 0")
-    return _DEFAULT_SECONDS if value is None else value
-
-
-def _reach(target: str, way: _Way) -> tuple[Target, Sockets | Device]:
-    from pyshim.load.targets import is_address, parse_target, resolve
-
-    endpoint = parse_target(target)
-    via = _via(way)
-    versions = {address.version for address in via.addresses}
-    # A name is looked up for the kind of address that it is played from; an address is what it is.
-    version = versions.pop() if len(versions) == 1 and not is_address(endpoint.host) else None
-    return resolve(endpoint, version=version, mac=way.target_mac), via
-
-
-def _via(way: _Way) -> Sockets | Device:
-    from pyshim.load.scenario import Device, Sockets
-    from pyshim.load.targets import local_addresses, own_addresses
-
-    if way.device is None:
-        of_device = {
-            "--mac": way.mac is not None,
-            "--target-mac": way.target_mac is not None,
-            "--memory": way.memory_mib is not None,
-            "--huge-pages": way.huge_pages,
-        }
-        if given := [option for option, there in of_device.items() if there]:
-            raise UsageError(f"{given[0]} needs --device; over sockets the kernel sees to that")
-        return Sockets(local_addresses(way.addresses), way.cpu)
-    return Device(
-        way.device,
-        own_addresses(way.addresses),
-        mac=way.mac,
-        cpu=way.cpu,
-        huge_pages=way.huge_pages,
-        **({} if way.memory_mib is None else {"memory_mib": way.memory_mib}),
-    )
+        rounds = options.with_storms(rounds, there=bool(held))
+    _play(Load(name, crowd, found, via, rounds, pace.drain_s, held), json=json)
 
 
 def _play(asked: Load, *, json: bool) -> None:
@@ -402,6 +322,8 @@ def _play(asked: Load, *, json: bool) -> None:
         raise outcome.failure
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
+    if asked.crowd.world is not None and any(each.result.world.faults for each in outcome.played):
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _print(asked: Load, outcome: Outcome, *, json: bool) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from pyshim.errors import InternalError
 from pyshim.load.scenario import Trial
+from pyshim.load.world import Impairment, World
 from pyshim.plan import AddressPlan, Plan, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
@@ -43,6 +44,8 @@ class Open:
     memory_mib: int
     huge_pages: bool
     sessions: bool = False  # players of profile session: the process inherits a file of their tickets
+    world: World | None = None  # that they play; None: none
+    impairment: Impairment | None = None  # of their network
 
 
 @dataclass(frozen=True, slots=True)

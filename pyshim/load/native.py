@@ -6,6 +6,7 @@ from __future__ import annotations
 import mmap
 import os
 from array import array
+from dataclasses import fields
 from typing import Any, Self
 
 from pyshim.dataplane import eal_init
@@ -13,6 +14,8 @@ from pyshim.errors import InternalError, PollgateError, UnavailableError
 from pyshim.load.messages import Open
 from pyshim.load.result import UNSENT, Counts
 from pyshim.load.scenario import TYPES, Trial
+from pyshim.load.world import WALKS, Impairment, World
+from pyshim.load.world_result import WorldCounts
 from pyshim.plan import Plan
 from pyshim.system.memory_file import memory_file
 
@@ -90,6 +93,7 @@ class Page:
             refusal=page.refusal,
             sent_of_type=dict(zip(TYPES, page.sent_of_type, strict=True)),
             acknowledged_of_type=dict(zip(TYPES, page.acknowledged_of_type, strict=True)),
+            world=_world_counts(page.world),
         )
 
     def recorded(self) -> list[tuple[int, int]]:
@@ -110,6 +114,17 @@ class Page:
 def _recorded(counted: Any) -> list[tuple[int, int]]:
     buckets = array("Q", bytes(ffi.buffer(counted)))
     return [(lib.pg_load_latency_ns(at), times) for at, times in enumerate(buckets) if times]
+
+
+def _world_counts(page: Any) -> WorldCounts:
+    dropped, doubled, delayed = map(int, page.impaired)
+    elsewhere = {"unseen", "dropped", "doubled", "delayed"}
+    same = {
+        each.name: int(getattr(page, each.name)) for each in fields(WorldCounts) if each.name not in elsewhere
+    }
+    return WorldCounts(
+        **same, dropped=dropped, doubled=doubled, delayed=delayed, unseen=tuple(map(int, page.unseen))
+    )
 
 
 class Players:
@@ -183,10 +198,37 @@ def _plan_struct(order: Open, plan: Plan | None) -> Any:
     if order.target_mac is not None:
         out.has_target_mac = True
         ffi.memmove(out.target_mac, bytes.fromhex(order.target_mac.replace(":", "")), 6)
+    if order.world is not None:
+        _fill_world(out.world, order.world)
+    if order.impairment is not None:
+        _fill_impairment(out.impairment, order.impairment)
     if plan is not None:
         encode.fill_port(out.port, plan.ports[0])
         encode.fill_pool(out.pool, plan.pools[0])
     return out
+
+
+def _fill_world(out: Any, world: World) -> None:
+    out.walk = lib.PG_LOAD_SPREAD + WALKS.index(world.walk)
+    out.middle_m = world.middle_m
+    for name in (
+        "ground_m",
+        "radius_m",
+        "leave_radius_m",
+        "speed_mps",
+        "standing",
+        "hysteresis",
+        "glimpses",
+        "hearers",
+        "extrapolate_ms",
+        "watched",
+    ):
+        setattr(out, name, getattr(world, name))
+
+
+def _fill_impairment(out: Any, impairment: Impairment) -> None:
+    for name in ("loss", "duplicate", "reorder", "reorder_ms", "move_ms"):
+        setattr(out, name, getattr(impairment, name))
 
 
 def _failure(error: Any) -> PollgateError:

@@ -86,6 +86,8 @@ def opening(crowd: Crowd, target: Target, via: Sockets | Device, *, tickets: int
         memory_mib=via.memory_mib if isinstance(via, Device) else 0,
         huge_pages=via.huge_pages if isinstance(via, Device) else False,
         sessions=tickets > 0,
+        world=crowd.world,
+        impairment=crowd.impairment,
     )
 
 

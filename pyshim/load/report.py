@@ -13,6 +13,14 @@ from pyshim.host.machine import host_facts
 from pyshim.load.result import Latency, Result
 from pyshim.load.run import Load, Played
 from pyshim.load.scenario import TYPES, Crowd, Device, Sockets, Target
+from pyshim.load.world_report import (
+    NetworkScenario,
+    WorldReport,
+    WorldScenario,
+    network_scenario,
+    world_report,
+    world_scenario,
+)
 
 
 class _Part(BaseModel):
@@ -106,6 +114,7 @@ class StepReport(_Part):
     latency: LatencyReport
     sessions: SessionsReport | None = Field(description="Of profile session; null of profile plain.")
     game: RepliesReport | None = Field(description="Of profile session; null of profile plain.")
+    world: WorldReport | None = Field(description="Of players who play one; else null.")
     by_type: dict[str, TypeReport]
     generator: GeneratorReport
     limited_by: Literal["generator", "target", "none"]
@@ -136,6 +145,8 @@ class ScenarioReport(_Part):
     seed: int
     first_player_id: int
     drain_s: float
+    world: WorldScenario | None
+    network: NetworkScenario | None = Field(description="How it was impaired; null: not by us.")
 
 
 class HostReport(_Part):
@@ -174,8 +185,8 @@ def load_report(load: Load, played: list[Played]) -> LoadReport:
         host=HostReport.model_validate(host_facts()),
         target=str(load.target),
         via=_via(load.via, load.target),
-        scenario=_scenario(load.crowd, load.drain_s),
-        steps=[_step(each, sessions=bool(load.tickets)) for each in played],
+        scenario=_scenario(load),
+        steps=[_step(each, load) for each in played],
     )
 
 
@@ -198,7 +209,8 @@ def _via(via: Sockets | Device, target: Target) -> ViaReport:
     )
 
 
-def _scenario(crowd: Crowd, drain_s: float) -> ScenarioReport:
+def _scenario(load: Load) -> ScenarioReport:
+    crowd: Crowd = load.crowd
     return ScenarioReport(
         mix={name: dict(crowd.mix).get(name, 0) for name in TYPES},
         motion=crowd.motion,
@@ -208,11 +220,14 @@ def _scenario(crowd: Crowd, drain_s: float) -> ScenarioReport:
         game_bytes=crowd.game_bytes,
         seed=crowd.seed,
         first_player_id=crowd.first_player_id,
-        drain_s=drain_s,
+        drain_s=load.drain_s,
+        world=world_scenario(crowd.world) if crowd.world else None,
+        network=network_scenario(crowd.impairment) if crowd.impairment else None,
     )
 
 
-def _step(played: Played, *, sessions: bool) -> StepReport:
+def _step(played: Played, load: Load) -> StepReport:
+    sessions = bool(load.tickets)
     result, round_ = played.result, played.round
     return StepReport(
         players=round_.trial.players,
@@ -242,6 +257,9 @@ def _step(played: Played, *, sessions: bool) -> StepReport:
         latency=_latency(result.latency),
         sessions=_sessions(result) if sessions else None,
         game=_replies(result) if sessions else None,
+        world=world_report(result.world, round_.trial.players, result.elapsed_s)
+        if load.crowd.world
+        else None,
         by_type=_by_type(result),
         generator=_generator(result),
         limited_by=result.limited_by,

@@ -12,6 +12,7 @@ from typing import Literal
 from hdrh.histogram import HdrHistogram
 
 from pyshim.load.scenario import Trial
+from pyshim.load.world_result import WorldCounts
 
 _NANOSECOND = 1e-9
 _SIGNIFICANT_DIGITS = 3
@@ -61,6 +62,7 @@ class Counts:
     refusal: int  # errno of the last; 0: none
     sent_of_type: dict[str, int]
     acknowledged_of_type: dict[str, int]
+    world: WorldCounts  # of players who play one
 
 
 @dataclass(frozen=True, slots=True)

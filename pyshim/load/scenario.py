@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from pyshim.config.values import parse_device, parse_mac, quoted
 from pyshim.errors import UsageError
+from pyshim.load.world import Impairment, World
 
 IpAddress: TypeAlias = IPv4Address | IPv6Address
 IpInterface: TypeAlias = IPv4Interface | IPv6Interface
@@ -24,6 +25,7 @@ PLAYERS_MAX = 1 << 20  # PG_LOAD_PLAYERS_MAX
 ADDRESSES_MAX = 8  # PG_ADDRESSES_MAX
 WEIGHT_MAX = 65_535
 CHAT_BYTES_MAX = 512
+WORLD_CHAT_BYTES_MIN = 16  # PG_LOAD_CHAT_MARK
 GAME_BYTES_MAX = 458  # PG_LOAD_GAME_BYTES_MAX
 GAME_TYPE_FIRST, GAME_TYPE_LAST = 64, 199
 ARENA_M_MAX = 1e6
@@ -52,6 +54,8 @@ class Crowd:
     game_bytes: int = 32  # of their bodies
     seed: int = 1
     first_player_id: int = 1
+    world: World | None = None  # that players of profile session play, as the only trial
+    impairment: Impairment | None = None  # of the network of players of profile session
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played."""
@@ -71,6 +75,10 @@ class Crowd:
             raise UsageError(f"--mix: {twice[0]} is there twice; name each type once")
         for name, weight in self.mix:
             _between(f"mix: {name}", weight, 0, WEIGHT_MAX)
+        if self.world is not None and self.chat_bytes < WORLD_CHAT_BYTES_MIN:
+            raise UsageError(
+                f"--chat-bytes: found {self.chat_bytes}, allowed with --world: {WORLD_CHAT_BYTES_MIN} or more"
+            )
         if not any(weight for _, weight in self.mix):
             raise UsageError("--mix: every weight is 0, so nothing would be sent; give one type more than 0")
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pyshim.load.result import Counts, Result
 from pyshim.load.run import Load, Played, Round
+from pyshim.load.world_report import world_notes
 from pyshim.output import backlog
 from pyshim.views import units
 from pyshim.views.terminal import draws
@@ -172,6 +173,8 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
             )
         if result.heard or result.sent_of_type["game"]:
             yield f"{name}: {_replies(result)}", ""
+        if load.crowd.world is not None:
+            yield from world_notes(result.world, each.round.trial.players, result.elapsed_s)
         if result.duplicated:
             yield (
                 f"{name}: what came twice was answered twice: does another gateway have this address, too? "

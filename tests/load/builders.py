@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from pyshim.load.result import UNSENT, Counts, Latency, Result, Times
 from pyshim.load.scenario import TYPES, Trial
+from pyshim.load.world_result import WorldCounts
 
 TSC_HZ = 1_000_000_000
+NO_WORLD = WorldCounts(
+    **{each.name: () if each.name == "unseen" else 0 for each in fields(WorldCounts)}  # type: ignore[arg-type]
+)
 NO_LATENCY = Latency.of([], 0.0, 0.0)
 
 
@@ -46,6 +51,7 @@ def counts(**changes: Any) -> Counts:
         "refusal": 0,
         "sent_of_type": {name: 1000 if name == "move" else 0 for name in TYPES},
         "acknowledged_of_type": {name: 1000 if name == "move" else 0 for name in TYPES},
+        "world": NO_WORLD,
     }
     return Counts(**{**values, **changes})
 

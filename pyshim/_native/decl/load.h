@@ -11,6 +11,28 @@ uint64_t pg_load_latency_ns(unsigned bucket);
 
 enum pg_load_transport { PG_LOAD_SOCKETS, PG_LOAD_DPDK };
 enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
+enum pg_load_walk { PG_LOAD_NO_WORLD, PG_LOAD_SPREAD, PG_LOAD_TOWN, PG_LOAD_ONE_CROWD };
+
+struct pg_load_world {
+	uint8_t walk;
+	float middle_m[3];
+	float ground_m;
+	float radius_m;
+	float leave_radius_m;
+	float speed_mps;
+	float standing;
+	float hysteresis;
+	uint32_t glimpses;
+	uint32_t hearers;
+	uint32_t extrapolate_ms;
+	uint32_t watched;
+};
+
+struct pg_load_impairment {
+	float loss, duplicate, reorder;
+	uint32_t reorder_ms;
+	uint32_t move_ms;
+};
 
 struct pg_load_ticket {
 	uint32_t session;
@@ -31,6 +53,8 @@ struct pg_load_plan {
 	uint64_t seed;
 	uint8_t profile;
 	const struct pg_load_ticket *tickets;
+	struct pg_load_world world;
+	struct pg_load_impairment impairment;
 	struct pg_address target;
 	uint16_t target_port;
 	struct pg_address address[PG_ADDRESSES_MAX];
@@ -51,6 +75,40 @@ struct pg_load_trial {
 	uint64_t duration_ns;
 	uint64_t drain_ns;
 	bool storm;
+};
+
+#define PG_LOAD_UNSEEN_BUCKETS 1024
+#define PG_LOAD_UNSEEN_PER_S 16
+
+struct pg_load_world_counts {
+	uint64_t states;
+	uint64_t state_bytes;
+	uint64_t skipped;
+	uint64_t checked;
+	uint64_t unchecked;
+	uint64_t wrong;
+	uint64_t aged;
+	uint64_t glimpses;
+	uint64_t glimpses_wrong;
+	uint64_t entered, left;
+	uint64_t looks;
+	uint64_t due;
+	uint64_t missing;
+	uint64_t beyond;
+	uint64_t corrections;
+	uint64_t worlds;
+	uint64_t events_said;
+	uint64_t events_due;
+	uint64_t events_heard;
+	uint64_t events_lost;
+	uint64_t events_duplicated;
+	uint64_t events_stray;
+	uint64_t events_disordered;
+	uint64_t events_doubtful;
+	uint64_t events_given_up;
+	uint64_t moved;
+	uint64_t impaired[3];
+	uint64_t unseen[PG_LOAD_UNSEEN_BUCKETS];
 };
 
 struct pg_load_counts {
@@ -88,6 +146,7 @@ struct pg_load_counts {
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[...];
 	uint64_t reply[...];
+	struct pg_load_world_counts world;
 };
 
 struct pg_load_page {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// load/world_truth.c: see world_truth.h. Nothing here is the gateway's: all is reckoned in real numbers from what PROTOCOL.md says.
+
+#include "load/world_truth.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "compiler.h"
+
+#define VELOCITY_PARTS 8.0  // of a quantum per tick
+#define PARTS_OF_TICK 256.0 // an age is counted in
+#define POSITION_ERROR 1.0  // quanta: half of one where it was said, and half where it went on to
+#define VELOCITY_ERROR 1.0  // eighths of a quantum per tick
+#define STOPPED_ERROR 2.0   // quanta: the rounding of the velocity, times the way
+#define REMEMBERED_S 3      // what was said before something that arrived, and earlier, explains nothing
+
+void truth_say(struct truth *truth, const float motion[6], uint64_t datagram, uint64_t now)
+{
+	struct truth_said *said = &truth->said[datagram % TRUTH_SAID];
+
+	*said = (struct truth_said){.datagram = datagram, .sent = now, .arrived = UINT64_MAX};
+	memcpy(said->motion, motion, sizeof(said->motion));
+	truth->newest = datagram;
+	truth->last = now;
+}
+
+uint64_t truth_arrived(struct truth *truth, uint64_t datagram, uint64_t now)
+{
+	struct truth_said *said = &truth->said[datagram % TRUTH_SAID];
+
+	if (said->datagram != datagram || said->arrived != UINT64_MAX)
+		return UINT64_MAX;
+	said->arrived = now;
+	if (said->sent > truth->known)
+		truth->known = said->sent;
+	if (truth->since == 0 && said->sent > truth->rejoined)
+		truth->since = now;
+	if (truth->placed == 0)
+		truth->placed = now;
+	return now - said->sent;
+}
+
+void truth_put_back(struct truth *truth, const float position[3], uint64_t now)
+{
+	for (unsigned i = 0; i < TRUTH_SAID; i++)
+		truth->said[i].doubtful = true;
+	memcpy(truth->put_to, position, sizeof(truth->put_to));
+	truth->put_back = now;
+}
+
+// ---------------------------------------------------------------- one movement
+
+/// In quanta, and in eighths of a quantum per tick.
+struct line {
+	double position[3], velocity[3];
+};
+
+static struct line line_of(const struct truth_rules *rules, const float motion[6])
+{
+	const double unit = VELOCITY_PARTS / (rules->quantum_m * rules->tick_hz);
+	struct line line;
+
+	for (unsigned axis = 0; axis < 3; axis++) {
+		line.position[axis] = ((double)motion[axis] - rules->low_m[axis]) / rules->quantum_m;
+		line.velocity[axis] = (double)motion[3 + axis] * unit;
+	}
+	return line;
+}
+
+static bool is_standing(const struct world_spot *spot)
+{
+	return (spot->velocity[0] | spot->velocity[1] | spot->velocity[2]) == 0;
+}
+
+static bool has_velocity(const struct world_spot *spot, const struct line *line)
+{
+	for (unsigned axis = 0; axis < 3; axis++)
+		if (fabs(spot->velocity[axis] - line->velocity[axis]) > VELOCITY_ERROR)
+			return false;
+	return true;
+}
+
+/// Is there an age, the same for all directions, at which the straight leads there?
+static bool is_on(const struct world_spot *spot, const struct line *line, double least, double most)
+{
+	for (unsigned axis = 0; axis < 3; axis++) {
+		const double way = spot->position[axis] - line->position[axis];
+		const double pace = spot->velocity[axis] / VELOCITY_PARTS / PARTS_OF_TICK;
+
+		if (spot->velocity[axis] == 0) {
+			if (fabs(way) > POSITION_ERROR)
+				return false;
+			continue;
+		}
+
+		const double one = (way - POSITION_ERROR) / pace, other = (way + POSITION_ERROR) / pace;
+
+		least = fmax(least, fmin(one, other));
+		most = fmin(most, fmax(one, other));
+	}
+	return least <= most;
+}
+
+static bool is_near(const struct world_spot *spot, const double position[3], double error)
+{
+	for (unsigned axis = 0; axis < 3; axis++)
+		if (fabs(spot->position[axis] - position[axis]) > error)
+			return false;
+	return true;
+}
+
+/// It went on for as long as it may, and stands there.
+static bool has_stopped(const struct truth_rules *rules, const struct world_spot *spot, const struct line *line)
+{
+	double end[3];
+
+	for (unsigned axis = 0; axis < 3; axis++)
+		end[axis] = line->position[axis] +
+			    nearbyint(line->velocity[axis]) / VELOCITY_PARTS * rules->late_max / PARTS_OF_TICK;
+	return is_standing(spot) && is_near(spot, end, STOPPED_ERROR);
+}
+
+static double parts(const struct truth_rules *rules, uint64_t from, uint64_t to)
+{
+	return to > from ? (double)(to - from) / rules->cycles_per_part : 0;
+}
+
+static bool explained_by(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+			 const struct world_spot *spot, const struct truth_said *said)
+{
+	const struct line line = line_of(rules, said->motion);
+	const double most = parts(rules, said->sent, when->began + when->slack);
+	const double least = said->arrived == UINT64_MAX || said->sent < truth->rejoined ?
+				     0 :
+				     parts(rules, said->arrived, when->began - when->slack);
+
+	if (has_velocity(spot, &line) && is_on(spot, &line, least, fmin(most, rules->late_max)))
+		return true;
+	return most >= rules->late_max && has_stopped(rules, spot, &line);
+}
+
+// ---------------------------------------------------------------- all of them
+
+static bool is_put_back(const struct truth *truth, const struct truth_rules *rules, const struct world_spot *spot)
+{
+	const float motion[6] = {truth->put_to[0], truth->put_to[1], truth->put_to[2]};
+	const struct line line = line_of(rules, motion);
+
+	return is_standing(spot) && is_near(spot, line.position, POSITION_ERROR);
+}
+
+bool truth_explains(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+		    const struct world_spot *spot)
+{
+	const uint64_t remembered = REMEMBERED_S * (uint64_t)(rules->cycles_per_part * PARTS_OF_TICK * rules->tick_hz);
+	uint64_t after = 0; // a movement that was said then has arrived for certain
+
+	for (uint64_t n = truth->newest; n > 0 && n + TRUTH_SAID > truth->newest; n--) {
+		const struct truth_said *said = &truth->said[n % TRUTH_SAID];
+
+		if (said->datagram != n || said->sent > when->came)
+			continue;
+		if (after != 0 && said->sent + remembered < when->came)
+			break;
+		if (said->arrived <= after)
+			continue;
+		if (explained_by(truth, rules, when, spot, said))
+			return true;
+		if (!said->doubtful && said->arrived <= when->began - when->slack && said->sent > after)
+			after = said->sent;
+	}
+	return truth->put_back > after && is_put_back(truth, rules, spot);
+}

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pollgate load --world`: whole worlds, sealed, with each engine, over bad networks and through crashes.
+
+Every place that a player is told, everybody who should be in sight, and every event, against the model of
+what all said.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engines.conftest import engine, namespaces, wire
+from tests.engines.engines import ALL, CPUS, needs_two_cpus
+from tests.load.test_command import COMMAND, ENVIRONMENT, TIMEOUT_S, load, report_of
+from tests.load.test_gateway import GATE4, PORT
+from tests.network.namespace import Wire
+from tests.session.deployment import Deployment, founded, kill, settings
+
+__all__ = ["engine", "namespaces", "wire"]
+
+pytestmark = ALL
+
+TARGET = f"{GATE4}:{PORT}"
+MEADOW: dict[str, Any] = {
+    "name": "meadow",
+    "bounds": [[-500, -500, -10], [500, 500, 90]],
+    "tick_hz": 20,
+    "radius_m": 50,
+    "leave_radius_m": 60,
+}
+PLAYERS, SECONDS = 150, 4
+TALKATIVE = "move=94,attack=2,chat=2,skill=2"
+IMPAIRED = ("--loss", "5", "--duplicate", "5", "--reorder", "5")
+
+
+def world(engine: str, **changes: Any) -> dict[str, Any]:
+    changes = {"worlds": [MEADOW], "sessions": {"capacity": 1024}, **changes}
+    return settings(engine, listener={"world": "meadow"}, **changes)
+
+
+def of_two_workers(engine: str) -> dict[str, Any]:
+    changes: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}}
+    if engine == "dpdk":
+        changes |= {"device": ",qpairs=2", "port": {"queues": 2}}
+    return world(engine, **changes)
+
+
+def played(deployment: Deployment, *args: str, seconds: float = SECONDS) -> tuple[str, ...]:
+    return (
+        TARGET, "--issue", str(deployment.gate.config_path), "--world", "meadow", "--mix", TALKATIVE,
+        "--json", "--players", str(PLAYERS), "--seconds", str(seconds), *args,
+    )  # fmt: skip
+
+
+def play(deployment: Deployment, *args: str) -> dict[str, Any]:
+    done = load(*played(deployment, *args), before=deployment.wire.players.prefix)
+    return judged(done.returncode, done.stdout, done.stderr)
+
+
+def judged(code: int, out: str, err: str) -> dict[str, Any]:
+    """What a step's players saw, all of which is right."""
+    assert out, err
+    (step,) = report_of(out)["steps"]
+    assert step["sessions"]["connected"] == PLAYERS
+    seen: dict[str, Any] = step["world"]
+    assert (code, seen["faults"]) == (0, []), (seen, err)
+    assert seen["checked"] > PLAYERS * SECONDS * 20
+    assert seen["aged"] < seen["checked"] / 100
+    assert seen["looks"] > PLAYERS / 4
+    assert seen["due"] > 10 * seen["looks"]
+    assert seen["entered"] > 10 * PLAYERS
+    events = seen["events"]
+    assert events["said"] > PLAYERS
+    assert events["due"] > 5 * events["said"]
+    return seen
+
+
+@pytest.fixture
+def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
+    with founded(wire, world(engine), tmp_path) as it:
+        yield it
+
+
+@pytest.mark.parametrize("walk", ["spread", "town", "crowd"])
+def test_all_see_and_hear_what_they_should(deployment: Deployment, walk: str) -> None:
+    seen = play(deployment, "--walk", walk, "--standing", "20")
+    assert (seen["worlds"], seen["corrections"], seen["skipped"]) == (1, 0, 0)
+    assert seen["events"]["doubtful"] == 0
+    assert deployment.total("world_moves_total", outcome="taken") > PLAYERS * SECONDS * 18
+
+
+def test_a_network_that_loses_doubles_and_reorders_changes_nothing_of_that(deployment: Deployment) -> None:
+    seen = play(deployment, *IMPAIRED)
+    assert min(seen["dropped"], seen["doubled"], seen["delayed"]) > PLAYERS
+    assert seen["worlds"] == 1
+
+
+def test_who_goes_from_address_to_address_sees_and_hears_on(deployment: Deployment) -> None:
+    seen = play(deployment, "--rebind", "1", *IMPAIRED)
+    assert seen["rebinds"] > 2 * PLAYERS
+    assert seen["worlds"] == 1
+
+
+@needs_two_cpus
+def test_after_a_crash_all_of_two_workers_see_what_they_should(
+    wire: Wire, engine: str, tmp_path: Path
+) -> None:
+    with founded(wire, of_two_workers(engine), tmp_path) as deployment:
+        args = played(deployment, "--standing", "50", seconds=10)
+        with subprocess.Popen(
+            [*wire.players.prefix, *COMMAND, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        ) as process:
+            try:
+                deployment.gate.wait_metric("pollgate_world_states_total", PLAYERS * 40)
+                kill(deployment, 1)
+                out, err = process.communicate(timeout=TIMEOUT_S)
+            finally:
+                process.kill()
+        seen = judged(process.returncode, out, err)
+        assert seen["worlds"] == 2
+        assert all(deployment.total("session_connections_total", worker=worker) > 0 for worker in "01")
