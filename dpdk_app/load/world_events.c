@@ -16,7 +16,7 @@
 #define UNSURE_MS 300         // a movement, and the tick that is heard by, are no older than that
 #define CRASH_MS 5000         // at most, from one process of the gateway to the next
 #define EXPECTED_AFTER_MS 500 // it was taken
-#define DYING_MS 250          // before and after what the process said last
+#define DYING_MS 2000         // so long before the process said something last, and half a second after it
 #define MS_PER_S 1000
 
 struct event {
@@ -115,9 +115,9 @@ void world_events_close(struct world_events *events)
 static bool is_cut_off(const struct world_events *events, const struct event *event)
 {
 	const struct world_model *model = events->model;
-	const uint64_t around = cycles(events, DYING_MS);
+	const uint64_t before = cycles(events, DYING_MS), after = before / 4;
 
-	return model->ended != 0 && event->said + around > model->ended && event->said < model->ended + around;
+	return model->ended != 0 && event->said + before > model->ended && event->said < model->ended + after;
 }
 
 static void judge(struct world_events *events, uint32_t number)
