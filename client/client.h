@@ -263,6 +263,14 @@ void world_take(pgc_client *client, const struct delivered *message);
 void world_end(pgc_client *client);
 bool world_has_events(const pgc_client *client);
 bool world_next_event(pgc_client *client, struct pgc_event *event);
+struct attack_view;
+
+/// The moment of the world that is shown of a player, or of all (0).
+/// @return false: there is no world
+bool world_shown(const pgc_client *client, uint32_t player, struct attack_view *out);
+
+float world_metres(const pgc_client *client, uint32_t quanta);
+
 void world_statistics(const pgc_client *client, struct pgc_statistics *out);
 
 // udp.c

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "message/attack.h"
 #include "message/session_check.h"
 
 // ---------------------------------------------------------------- the connection
@@ -132,7 +133,23 @@ static bool look_ahead(pgc_client *client)
 	return false;
 }
 
-static void tell_attack(struct pgc_event *event, const uint8_t *body)
+/// How it was judged, if it was.
+static void tell_judgement(const pgc_client *client, struct pgc_event *event, const uint8_t *told)
+{
+	struct attack_judgement judgement;
+
+	memcpy(&judgement, told, sizeof(judgement));
+	event->as.attack.judged = judgement.judged;
+	event->as.attack.clamped = judgement.clamped != 0;
+	event->as.attack.is_player = judgement.sort == WORLD_PLAYER && judgement.who != 0;
+	event->as.attack.parts = judgement.parts;
+	event->as.attack.tick = judgement.tick;
+	event->as.attack.who = judgement.who;
+	event->as.attack.distance = world_metres(client, judgement.distance);
+	event->as.attack.error = world_metres(client, judgement.error);
+}
+
+static void tell_attack(const pgc_client *client, struct pgc_event *event, const uint8_t *body, uint32_t length)
 {
 	struct attack_body attack;
 
@@ -141,6 +158,8 @@ static void tell_attack(struct pgc_event *event, const uint8_t *body)
 	event->as.attack.target_id = attack.target_id;
 	event->as.attack.attack_id = attack.attack_id;
 	memcpy(event->as.attack.direction, attack.direction, sizeof(attack.direction));
+	if (length == ATTACK_JUDGED)
+		tell_judgement(client, event, body + sizeof(attack));
 }
 
 static void tell_chat(struct pgc_event *event, const uint8_t *body)
@@ -203,7 +222,7 @@ static enum pgc_event_type event_type(uint8_t type)
 }
 
 /// The delivery has checked the body.
-static void tell_message(struct pgc_event *event, const struct delivered *message)
+static void tell_message(const pgc_client *client, struct pgc_event *event, const struct delivered *message)
 {
 	const uint8_t *body = message->body;
 	uint32_t length = message->length;
@@ -216,7 +235,7 @@ static void tell_message(struct pgc_event *event, const struct delivered *messag
 	}
 	switch (session_listed(message->type)) {
 	case SESSION_ATTACK_EVENT:
-		tell_attack(event, body);
+		tell_attack(client, event, body, length);
 		break;
 	case SESSION_CHAT_EVENT:
 		tell_chat(event, body);
@@ -252,7 +271,7 @@ bool pgc_next_event(pgc_client *client, struct pgc_event *event)
 		return true;
 	if (!message)
 		return false;
-	tell_message(event, &client->next);
+	tell_message(client, event, &client->next);
 	client->ahead = false;
 	return true;
 }

@@ -123,16 +123,14 @@ enum pgc_state { PGC_IDLE, PGC_CONNECTING, PGC_CONNECTED, PGC_CLOSED };
 
 enum pgc_state pgc_state(const pgc_client *client);
 
-/** Begin the handshake; PGC_EVENT_CONNECTED or PGC_EVENT_CLOSED follows. PGC_ERROR_STATE while connecting or connected.
- *  pgc_open() does it, too. */
+/** Begin the handshake, as pgc_open() does; PGC_EVENT_CONNECTED or _CLOSED follows. PGC_ERROR_STATE while connected or at it. */
 int pgc_connect(pgc_client *client);
 
 /** The same in any state: for a game that came back from sleep. What was not acknowledged is lost. */
 int pgc_reconnect(pgc_client *client);
 
-/** Say goodbye. The CLOSE leaves with the next pgc_transmit() or pgc_poll(), with pgc_open() at once. What was not
- *  acknowledged is lost: wait for its PGC_EVENT_DELIVERED first if it matters. PGC_EVENT_CLOSED follows. A gateway that did not
- *  hear it is told again, for 3 s, by whoever goes on polling. */
+/** Say goodbye: with the next pgc_transmit() or pgc_poll(), with pgc_open() at once. What was not acknowledged is lost: wait for
+ *  PGC_EVENT_DELIVERED if it matters. PGC_EVENT_CLOSED follows. Who goes on polling tells a gateway that did not hear, for 3 s. */
 int pgc_close(pgc_client *client);
 
 /* ---------------------------------------------------------------- messages to the gateway */
@@ -148,19 +146,17 @@ struct pgc_delivery {
 	bool reliable;    /* kept and repeated until it is acknowledged */
 	uint8_t channel;  /* of reliable ones, 0 to 3; 0 otherwise */
 	uint8_t priority; /* enum pgc_priority */
-	uint32_t
-		receipt; /* of reliable ones: PGC_EVENT_DELIVERED or PGC_EVENT_LOST will name it, once; 0: no such event */
+	uint32_t receipt; /* of reliable ones: PGC_EVENT_DELIVERED or _LOST will name it, once; 0: no such event */
 };
 
-/* Bodies are copied. `delivery` NULL is what the comment says. `target_id` is a player, or 0: everyone near. As long as the
- * gateway has no world that knows who is near, it takes and acknowledges a message for everyone near, and nobody gets it;
- * the gateway counts it.
+/* Bodies are copied. `delivery` NULL is what the comment says. `target_id` is a player, or 0: everyone near; of who is in no
+ * world nobody gets that, and the gateway counts it.
  * PGC_ERROR_STATE: not connected; PGC_ERROR_FULL, PGC_ERROR_TOO_LONG, PGC_ERROR_ARGUMENT. */
 
 /** Where the player is and where it is going. Finite. NULL: unreliable, urgent. */
 int pgc_move(pgc_client *client, const float position[3], const float velocity[3], const struct pgc_delivery *delivery);
 
-/** At a player, or in a direction. NULL: reliable, channel 0, urgent. */
+/** At a player, or in a direction; with options.world by what pgc_in_sight() shows now. NULL: reliable, channel 0, urgent. */
 int pgc_attack(pgc_client *client, uint32_t target_id, uint32_t attack_id, const float direction[3],
 	       const struct pgc_delivery *delivery);
 
@@ -194,20 +190,17 @@ enum pgc_message {
 	/* messages from messages.def: end */
 };
 
-/** Any message, also of a type that has no function above.
- *  @param body  as dpdk_app/wire/PROTOCOL.md has it; what it does not allow is PGC_ERROR_ARGUMENT
+/** Any message, also of a type that has no function above. @param body  as dpdk_app/wire/PROTOCOL.md has it; what it does not allow is PGC_ERROR_ARGUMENT
  *  NULL: as dpdk_app/wire/messages.def has it. */
 int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,
 	    const struct pgc_delivery *delivery);
 
-/** A message of the game's own, to the game.
- *  @param type  PGC_MESSAGE_GAME to PGC_MESSAGE_GAME_LAST; a gateway counts all of them as one type, also for its limits
+/** A message of the game's own, to the game. @param type  PGC_MESSAGE_GAME to PGC_MESSAGE_GAME_LAST; limits are of all together
  *  @param data  at most 65536 bytes, which nobody but the game looks at; longer than a datagram as pgc_bulk()
  *  NULL: reliable, channel 0, normal. */
 int pgc_game(pgc_client *client, uint8_t type, const void *data, size_t bytes, const struct pgc_delivery *delivery);
 
-/** Ask for a PGC_EVENT_PONG with this token. Neither side waits with it: the time until then is a round trip. It may be
- *  lost. PGC_ERROR_STATE, PGC_ERROR_FULL. */
+/** Ask for a PGC_EVENT_PONG with this token, at once: a round trip. It may be lost. PGC_ERROR_STATE, PGC_ERROR_FULL. */
 int pgc_ping(pgc_client *client, uint32_t token);
 
 /* ---------------------------------------------------------------- events */
@@ -233,6 +226,9 @@ enum pgc_event_type {
 			      /* the others as on the wire; events from messages.def: begin */
 			      /* events from messages.def: end */
 };
+
+/** What became of an attack; others may come. */
+enum pgc_judged { PGC_HIT = 1, PGC_MISS, PGC_TOO_FAR, PGC_NO_TARGET, PGC_NO_ATTACKER, PGC_NO_DIRECTION };
 
 /** Why a connection, or an attempt, ended. */
 enum pgc_closed {
@@ -301,6 +297,14 @@ struct pgc_event {
 			uint32_t target_id;
 			uint32_t attack_id;
 			float direction[3];
+			uint8_t judged; /* enum pgc_judged; 0: nobody judges in this world, and nothing below is said */
+			bool clamped;   /* by another moment than the attacker said to see */
+			uint32_t tick;  /* and */
+			uint8_t parts;  /* of 256: by which moment */
+			bool is_player; /* is who was judged */
+			uint32_t who;   /* by identity; 0: nobody */
+			float distance; /* metres, to where the body begins that is hit */
+			float error;    /* metres, past the middle of the body */
 		} attack;
 		struct {
 			uint32_t target_id;
@@ -373,8 +377,7 @@ struct pgc_glimpse {
 	uint32_t age_ms;
 };
 
-/** Those further away, in no order. @return how many
- *  @param room  of `out`; options.world_glimpses, rounded up to a multiple of 8, is enough for all */
+/** Those further away, in no order. @return how many @param room  options.world_glimpses, rounded up to 8, is enough for all */
 size_t pgc_glimpses(const pgc_client *client, uint64_t at_ns, struct pgc_glimpse *out, size_t room);
 
 /* ---------------------------------------------------------------- the own player, before the game has said where it is */
@@ -395,8 +398,8 @@ struct pgc_input {
 /** What an input does to a motion: the same for the same values, here and in the game. */
 typedef void pgc_step(void *context, struct pgc_motion *motion, const struct pgc_input *input);
 
-/** Each input holds at once, and is kept. PGC_EVENT_CORRECTION says where the game had the player when it had seen the inputs
- *  until some time: from there, those that it had not seen are applied again. Needs no client, and no memory but this. */
+/** Each input holds at once, and is kept. PGC_EVENT_CORRECTION says where the game had the player by the inputs until some time:
+ *  from there, those that it had not seen are applied again. Needs no client, and no memory but this. */
 struct pgc_prediction {
 	struct pgc_motion motion; /* where the player is, as far as this end knows: for pgc_move(), and to draw */
 	pgc_step *step;
@@ -413,8 +416,7 @@ void pgc_prediction_move(struct pgc_prediction *player, const struct pgc_input *
 /** The game has seen what was done until then, and agrees. */
 void pgc_prediction_seen(struct pgc_prediction *player, uint64_t until_ns);
 
-/** The game has put the player elsewhere.
- *  @param seen_until_ns  when the newest input was that it had seen: a round trip ago, unless the game says better
+/** The game has put the player elsewhere. @param seen_until_ns  when the newest input was that it had seen: a round trip ago, unless the game says better
  *  @param moved          out: how far the player is moved by it, so that what is drawn may follow over some frames; or NULL */
 void pgc_prediction_correct(struct pgc_prediction *player, const struct pgc_motion *to, uint64_t seen_until_ns,
 			    float moved[3]);
@@ -427,8 +429,7 @@ struct pgc_statistics {
 	uint64_t resent;             /* reliable messages, or pieces */
 	uint64_t duplicates;         /* reliable messages that came again */
 	uint32_t connections;
-	uint32_t
-		round_trip_us; /* of this connection, smoothed; with what the gateway waits to acknowledge; 0: unknown */
+	uint32_t round_trip_us; /* smoothed, with what the gateway waits to acknowledge; 0: unknown */
 	uint64_t world_states;  /* that told of who is in sight */
 	uint64_t world_skipped; /* what in them, or of them, could not be understood */
 };
@@ -463,12 +464,12 @@ int pgc_poll(pgc_client *client, int timeout_ms);
 
 /* ---------------------------------------------------------------- without a socket: bytes in, bytes out */
 
-/** A datagram came from the gateway's address. Not changed, not kept.
- *  PGC_ERROR_EVENTS: not looked at; take the events of the one before first. What is not authentic is counted, and PGC_OK. */
+/** A datagram came from the gateway's address. Not changed, not kept. What is not authentic is counted, and PGC_OK.
+ *  PGC_ERROR_EVENTS: not looked at; take the events of the one before first. */
 int pgc_receive(pgc_client *client, const void *datagram, size_t bytes);
 
-/** The same of a datagram that came to this host before now and waited for the game, which looks once a frame, say: so that the
- *  wait does not look like a queue on the path. All that came is received before pgc_transmit() is called.
+/** The same of one that came before now and waited for the game, which looks once a frame, say: so that the wait does not look like
+ *  a queue on the path. All that came is received before pgc_transmit() is called.
  *  @param came_ns  when, by the client's clock; what is later than now is now */
 int pgc_receive_at(pgc_client *client, const void *datagram, size_t bytes, uint64_t came_ns);
 
@@ -487,10 +488,9 @@ uint64_t pgc_due_ns(const pgc_client *client);
 void pgc_too_long_for_path(pgc_client *client);
 
 /** The device is on another network: what is on its way is sent again, in short datagrams until it is known what the new path
- *  carries. From now on datagrams have another session number and other counters in clear, those that the gateway gave for
- *  this: nobody who sees both networks can follow the player from one to the other by them. That is worth something only if
- *  nothing else tells, so what is sent from now on leaves by another socket. Where the gateway has given none yet the number
- *  stays. pgc_rebind() does it itself. Before the first connection nothing happens. */
+ *  carries. From now on datagrams have another session number and other counters in clear, if the gateway gave some: nobody who
+ *  sees both networks can follow the player by them. That is worth something only if what is sent from now on leaves by another
+ *  socket. pgc_rebind() does it itself. Before the first connection nothing happens. */
 void pgc_moved(pgc_client *client);
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "message/attack.h"
 #include "message/finite.h"
 #include "message/session_check.h"
 #include "wire/utf8.h"
@@ -121,12 +122,17 @@ int pgc_move(pgc_client *client, const float position[3], const float velocity[3
 int pgc_attack(pgc_client *client, uint32_t target_id, uint32_t attack_id, const float direction[3],
 	       const struct pgc_delivery *delivery)
 {
-	struct attack_body attack = {.target_id = target_id, .attack_id = attack_id};
+	struct {
+		struct attack_body attack;
+		struct attack_view view;
+	} PACKED said = {.attack = {.target_id = target_id, .attack_id = attack_id}};
+	const bool sees = world_shown(client, target_id, &said.view);
 
-	memcpy(attack.direction, direction, sizeof(attack.direction));
-	if (!floats3_finite(attack.direction))
+	memcpy(said.attack.direction, direction, sizeof(said.attack.direction));
+	if (!floats3_finite(said.attack.direction))
 		return PGC_ERROR_ARGUMENT;
-	return say(client, SESSION_ATTACK, &attack, sizeof(attack), or_usual(delivery, SESSION_ATTACK));
+	return say(client, SESSION_ATTACK, &said, sees ? sizeof(said) : sizeof(said.attack),
+		   or_usual(delivery, SESSION_ATTACK));
 }
 
 int pgc_chat(pgc_client *client, uint32_t target_id, uint8_t chat_group, const char *text, size_t bytes,

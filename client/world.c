@@ -139,6 +139,22 @@ bool world_next_event(pgc_client *client, struct pgc_event *event)
 
 // ---------------------------------------------------------------- looking
 
+bool world_shown(const pgc_client *client, uint32_t player, struct attack_view *out)
+{
+	const struct world_view *view = client->world;
+	struct world_moment_shown shown;
+
+	if (!view || !view->world.any || !world_view_shown(view, player, client_now(client), &shown))
+		return false;
+	*out = (struct attack_view){.tick = (uint16_t)shown.tick, .parts = shown.parts};
+	return true;
+}
+
+float world_metres(const pgc_client *client, uint32_t quanta)
+{
+	return client->world && client->world->world.any ? (float)metres(&client->world->world, quanta) : 0;
+}
+
 static uint32_t ms_of(const struct world_known *world, double ticks)
 {
 	const double ms = ticks * MS_PER_S / world->tick_hz;

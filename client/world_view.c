@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define NS 1e9
+#define MOMENT_PARTS 256 // of a tick
+#define ROUNDED_FROM (1LL << 40)
 #define CLOCK_RISE (1.0 / 256) // of the way to a later arrival: so fast may a path become slower
 #define INTERVAL_GAIN (1.0 / 16)
 #define INTERVAL_MAX 32.0 // ticks
@@ -409,4 +411,22 @@ struct world_seen world_view_seen(const struct world_view *view, unsigned slot, 
 		return seen_at(&history->spot[before], since < most ? since : most, since);
 	return seen_between(&history->spot[before], &history->spot[after],
 			    since / (double)(history->tick[after] - history->tick[before]));
+}
+
+bool world_view_shown(const struct world_view *view, uint32_t player, uint64_t at_ns, struct world_moment_shown *out)
+{
+	static const struct world_history everybody = {.interval = 1};
+	const struct world_history *history = &everybody;
+	int64_t parts;
+
+	if (!view->clock.any)
+		return false;
+	for (unsigned slot = 0; player != 0 && slot < WORLD_SLOTS_MAX; slot++)
+		if (view->slot[slot].occupied && view->slot[slot].who.identity == player)
+			history = &view->slot[slot].history;
+	// Rounded; before `begin` it is negative.
+	parts = (int64_t)(shown_ticks(view, history, at_ns) * MOMENT_PARTS + ROUNDED_FROM + 0.5) - ROUNDED_FROM;
+	out->tick = view->clock.begin + (uint32_t)(parts >> 8);
+	out->parts = (uint8_t)parts;
+	return true;
 }

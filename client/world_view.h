@@ -122,6 +122,16 @@ bool world_view_has_news(const struct world_view *view);
 /// Where the slot's entity is to be shown at a time. Somebody is in it.
 struct world_seen world_view_seen(const struct world_view *view, unsigned slot, uint64_t at_ns);
 
+/// A moment of the world.
+struct world_moment_shown {
+	uint32_t tick;
+	uint8_t parts; // of a tick, 256 of them
+};
+
+/// The moment that is shown of a player, or of all (0).
+/// @return false: no frame has come
+bool world_view_shown(const struct world_view *view, uint32_t player, uint64_t at_ns, struct world_moment_shown *out);
+
 /// Has somebody a slot?
 bool world_view_has_slot(const struct world_view *view, uint32_t number);
 

@@ -40,6 +40,8 @@ class Body:
     most_bytes: int
     is_checked: bool  # the data plane looks at more than its length
     fields: tuple[Field, ...]
+    said_more: tuple[Field, ...] = ()  # that may follow where a client says it, all of them or none
+    told_more: tuple[Field, ...] = ()  # likewise, of an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,17 @@ def fields(text: str) -> tuple[Field, ...]:
 
 def _messages(text: str) -> Iterator[Message]:
     lines = list(entries(text))
+    more = {(said[0], said[1]): fields(said[2]) for kind, said in lines if kind == "MORE"}
     bodies = {
-        name: Body(name, int(least), int(most), kind == "CHECKED", fields(said))
+        name: Body(
+            name,
+            int(least),
+            int(most),
+            kind == "CHECKED",
+            fields(said),
+            more.get((name, "CLIENT"), ()),
+            more.get((name, "GATEWAY"), ()),
+        )
         for kind, (name, least, most, said) in (one for one in lines if one[0] in ("BODY", "CHECKED"))
     }
     for kind, said in lines:

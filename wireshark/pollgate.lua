@@ -374,6 +374,12 @@ local LAYOUTS = {
 	[206] = { { kind = "bytes", name = "data" } },
 	[208] = { { kind = "f32", name = "position", count = 3 }, { kind = "f32", name = "velocity", count = 3 } },
 }
+local SAID_MORE = {
+	[2] = { { kind = "u16", name = "view_tick" }, { kind = "u8", name = "view_parts" }, { kind = "u8", name = "0" } },
+}
+local TOLD_MORE = {
+	[2] = { { kind = "u32", name = "tick" }, { kind = "u8", name = "parts" }, { kind = "u8", name = "judged" }, { kind = "u8", name = "clamped" }, { kind = "u8", name = "sort" }, { kind = "u32", name = "who" }, { kind = "u32", name = "distance" }, { kind = "u32", name = "error" } },
+}
 -- tables from messages.def: end
 do
 	local title = MESSAGES[GAME_FIRST]
@@ -418,7 +424,7 @@ local function add_listed(fields, prefix)
 			fields[key] = make(prefix .. "." .. name, title)
 		end
 	end
-	for _, layout in pairs(LAYOUTS) do
+	local function add_layout(layout)
 		for _, part in ipairs(layout) do
 			local number = NUMBERS[part.kind]
 			local title = part.name:gsub("_", " ")
@@ -430,6 +436,11 @@ local function add_listed(fields, prefix)
 					add(part.name .. its, part.name .. "." .. its, number.field, title .. " " .. its)
 				end
 			end
+		end
+	end
+	for _, layouts in ipairs({ LAYOUTS, SAID_MORE, TOLD_MORE }) do
+		for _, layout in pairs(layouts) do
+			add_layout(layout)
 		end
 	end
 end
@@ -697,13 +708,18 @@ local function read_layout(reader, layout)
 end
 
 local function read_body(reader, kind)
-	if HAS_SENDER[kind] then
+	local told = HAS_SENDER[kind]
+	if told then
 		reader:number(reader.set.body.sender, 4)
 		kind = kind - 200
 	end
 	local layout = LAYOUTS[kind]
+	local more = layout and (told and TOLD_MORE or SAID_MORE)[kind]
 	if layout then
 		read_layout(reader, layout)
+		if more and reader:left() > 0 then
+			read_layout(reader, more)
+		end
 	else
 		reader:bytes(reader.set.body.bytes, reader:left())
 	end

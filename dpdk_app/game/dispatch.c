@@ -3,9 +3,10 @@
 
 #include "game/dispatch.h"
 
+#include "game/waiting.h"
+#include "message/attack.h"
 #include "message/session_check.h"
 #include "net/headers.h"
-#include "replication/near.h"
 
 /// Where in the body of a type that is for another player that player is named.
 static const uint8_t target_at[UINT8_MAX + 1] = {
@@ -13,59 +14,84 @@ static const uint8_t target_at[UINT8_MAX + 1] = {
 #include "wire/messages.def"
 };
 
-static void dispatched(struct session_shard *shard, enum pg_destination to)
-{
-	counter_add(&shard->stats->messages.dispatched[to], 1);
-}
-
-/// An event of everyone near, where there is a world that knows who that is.
-static bool dispatch_to_near(struct session_shard *shard, const struct session_record *from,
-			     const struct outgoing *event, uint64_t now)
-{
-	const uint32_t slot = (uint32_t)(from - shard->store->records);
-
-	return shard->replication && near_tell(shard->replication, slot, event, now);
-}
-
-/// An event of the player whom the message names, or of everyone near.
-static void dispatch_to_players(struct session_shard *shard, const struct session_record *from,
-				const struct delivered *message, uint64_t now)
+uint32_t dispatch_target(const struct delivered *message)
 {
 	// The game's own name nobody, and their bodies may be empty.
-	const uint32_t target = session_is_game(message->type) ? 0 : load32(message->body + target_at[message->type]);
-	const struct outgoing event = {
+	return session_is_game(message->type) ? 0 : load32(message->body + target_at[message->type]);
+}
+
+static unsigned route(const struct session_shard *shard, const struct said_by *by, const struct delivered *message)
+{
+	return shard->game ? game_route(shard->game->routes, by->listener, message->type, by->player) :
+			     GAME_PROCESS_NONE;
+}
+
+bool dispatch_is_for_near(const struct session_shard *shard, const struct said_by *by, const struct delivered *message)
+{
+	return !session_is_game(message->type) && dispatch_target(message) == 0 &&
+	       route(shard, by, message) == GAME_PROCESS_NONE;
+}
+
+/// What the client says that it saw is between it and the gateway: others hear how the attack was judged by it, and game
+/// processes say on what they hear.
+static uint32_t told_length(const struct delivered *message)
+{
+	return message->type == SESSION_ATTACK && message->length == ATTACK_VIEWED ?
+		       (uint32_t)sizeof(struct attack_body) :
+		       message->length;
+}
+
+struct outgoing dispatch_event_of(const struct said_by *by, const struct delivered *message)
+{
+	return (struct outgoing){
 		.type = (uint8_t)(message->type + SESSION_EVENT),
 		.channel = message->channel,
 		.reliable = message->reliable,
 		.priority = (enum priority)message->priority, // it travels
-		.sender = from->player_id,
+		.sender = by->player,
 		.body = message->body,
-		.length = message->length,
+		.length = told_length(message),
 	};
+}
 
-	if (target == 0 && !session_is_game(message->type) && dispatch_to_near(shard, from, &event, now)) {
-		dispatched(shard, PG_DESTINATION_NEAR);
-		return;
-	}
+/// An event of the player whom the message names.
+static enum pg_destination dispatch_to_player(struct session_shard *shard, const struct said_by *by,
+					      const struct delivered *message, uint64_t now)
+{
+	const uint32_t target = dispatch_target(message);
+	const struct outgoing event = dispatch_event_of(by, message);
+
 	if (target == 0)
 		counter_add(&shard->stats->messages.lost[PG_LOSS_NO_RECEIVER], 1);
 	if (target != 0 && session_relay(shard, target, &event, now) == PG_LOSS_NONE)
-		dispatched(shard, PG_DESTINATION_PLAYER);
-	else
-		dispatched(shard, PG_DESTINATION_NOBODY);
+		return PG_DESTINATION_PLAYER;
+	return PG_DESTINATION_NOBODY;
+}
+
+enum pg_destination dispatch_said(struct session_shard *shard, const struct said_by *by,
+				  const struct delivered *message, uint64_t now)
+{
+	const unsigned process = route(shard, by, message);
+	enum pg_destination to = PG_DESTINATION_PROCESS;
+
+	if (process == GAME_PROCESS_NONE)
+		to = dispatch_to_player(shard, by, message, now);
+	dispatched(shard, to);
+	if (process != GAME_PROCESS_NONE) {
+		struct delivered told = *message;
+
+		told.length = told_length(message);
+		game_forward(shard->game, process, by->player, &told);
+	}
+	return to;
 }
 
 void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
 		    uint64_t now)
 {
-	const unsigned process = shard->game ? game_route(shard->game->routes, peer_listener(&from->peer),
-							  message->type, from->player_id) :
-					       GAME_PROCESS_NONE;
+	const struct said_by by = said_by(from);
 
-	if (process == GAME_PROCESS_NONE) {
-		dispatch_to_players(shard, from, message, now);
+	if (shard->replication && waiting_takes(shard, from, message, now))
 		return;
-	}
-	dispatched(shard, PG_DESTINATION_PROCESS);
-	game_forward(shard->game, process, from, message);
+	(void)dispatch_said(shard, &by, message, now);
 }

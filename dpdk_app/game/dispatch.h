@@ -16,8 +16,38 @@ ALWAYS_INLINE bool dispatch_names_players(const struct session_shard *shard)
 	return shard->game != NULL && shard->game->routes->routed != 0;
 }
 
+/// Who says a message, whatever has become of the session since.
+struct said_by {
+	uint32_t player;
+	uint8_t listener;
+};
+
+ALWAYS_INLINE struct said_by said_by(const struct session_record *from)
+{
+	return (struct said_by){from->player_id, (uint8_t)peer_listener(&from->peer)};
+}
+
+/// Where a message went.
+ALWAYS_INLINE void dispatched(struct session_shard *shard, enum pg_destination to)
+{
+	counter_add(&shard->stats->messages.dispatched[to], 1);
+}
+
+/// The player whom a message names that it is for; 0: nobody.
+uint32_t dispatch_target(const struct delivered *message);
+
+/// Is it for everyone near?
+bool dispatch_is_for_near(const struct session_shard *shard, const struct said_by *by, const struct delivered *message);
+
+/// What a player gets of it. The body stays where it is.
+struct outgoing dispatch_event_of(const struct said_by *by, const struct delivered *message);
+
 /// A message that is not for the gateway itself: to the process that a route gives it to; without a route, an action of one
-/// player on another, or a message to another, is an event of the other.
+/// player on another, or a message to another, is an event of the other. What is for everyone near gets to nobody here.
+enum pg_destination dispatch_said(struct session_shard *shard, const struct said_by *by,
+				  const struct delivered *message, uint64_t now);
+
+/// The same, and if it takes a look through the world, it waits for that.
 void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
 		    uint64_t now);
 

@@ -63,15 +63,14 @@ struct game_message *game_offer(struct game *game, unsigned process, uint32_t le
 	return offer(game, process, length);
 }
 
-void game_forward(struct game *game, unsigned process, const struct session_record *from,
-		  const struct delivered *message)
+void game_forward(struct game *game, unsigned process, uint32_t player, const struct delivered *message)
 {
 	struct game_message *record = offer(game, process, message->length);
 
 	if (unlikely(!record))
 		return;
 	*record = (struct game_message){
-		.player = from->player_id,
+		.player = player,
 		.type = message->type,
 		.channel = message->channel,
 		.flags = message->reliable ? GAME_RELIABLE : 0,

@@ -8,8 +8,7 @@
 #include "game/game.h"
 
 /// A message that a route gives to a process. What becomes of it is counted.
-void game_forward(struct game *game, unsigned process, const struct session_record *from,
-		  const struct delivered *message);
+void game_forward(struct game *game, unsigned process, uint32_t player, const struct delivered *message);
 
 /// Room for a message of so many bytes, for a process that a route gives it to.
 /// @return NULL: it is lost, and counted. Otherwise game->link[process]->delivered is to be one more when it is written

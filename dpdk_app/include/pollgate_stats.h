@@ -118,6 +118,13 @@ enum pg_world_move {
 	PG_WORLD_MOVES
 };
 
+/// How an attack was judged: label `outcome` of pollgate_world_judgements_total.
+enum pg_world_judged {
+#define JUDGEMENT(NAME, name) PG_WORLD_JUDGED_##NAME,
+#include "world_outcomes.def"
+	PG_WORLD_JUDGEMENTS
+};
+
 /// Where messages of players went: label `to` of pollgate_session_messages_dispatched_total.
 enum pg_destination {
 #define DESTINATION(NAME, name) PG_DESTINATION_##NAME,
@@ -158,6 +165,7 @@ const char *pg_process_loss_name(unsigned loss);
 const char *pg_order_refusal_name(unsigned reason);
 const char *pg_destination_name(unsigned destination);
 const char *pg_world_move_name(unsigned move);
+const char *pg_world_judged_name(unsigned judged);
 const char *pg_denial_name(unsigned reason);
 const char *pg_close_name(unsigned reason);
 const char *pg_refusal_name(unsigned reason);

@@ -89,7 +89,7 @@ static enum pg_drop check_motion(const uint8_t *body, uint32_t length)
 
 static enum pg_drop check_attack(const uint8_t *body, uint32_t length)
 {
-	return attack_body_check((const struct attack_body *)body, length);
+	return attack_said_check(body, length);
 }
 
 static enum pg_drop check_chat(const uint8_t *body, uint32_t length)
@@ -132,6 +132,8 @@ enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t leng
 		type -= SESSION_EVENT;
 		body += SENDER_LEN;
 		length -= (uint32_t)SENDER_LEN;
+		if (type == SESSION_ATTACK)
+			return attack_told_check(body, length);
 	}
 	switch (session_listed(type)) {
 #define OWN(NAME, name, title, number, kind, ...) \

@@ -25,13 +25,14 @@
 
 #define REPLICATION_NOBODY UINT32_MAX
 
-/// So many around a player are looked at for what the player says to everyone near.
-#define REPLICATION_CROWD_MAX 16384
+/// Room for those around a player who hear what it says to everyone near, while they are looked for.
+#define REPLICATION_CROWD_MAX 8192
 
 /// Everybody of a part gets another rank so often.
 #define REPLICATION_RERANK_S 4
 
 struct world_inside;
+struct waiting;
 
 /// A session in a world.
 struct member {
@@ -47,6 +48,7 @@ struct member {
 	bool announces;       // it is nowhere, and is to hear that it is no more where it was
 	uint32_t announced;   // counter of the first datagram that said so; 0: none did yet
 	uint64_t announce_at; // TSC of the next one; 0: at once
+	uint32_t waits;       // messages of it that wait for a look through the world
 } CACHE_ALIGNED;
 
 /// Where a tick is.
@@ -126,6 +128,7 @@ struct replication {
 	struct member *members;     // by slot; pages of it exist once touched
 	struct observer *observers; // likewise
 	struct world_inside *crowd; // scratch space, of REPLICATION_CROWD_MAX
+	struct waiting *waiting;    // what is said that takes a look through a world: the dispatch's own
 	struct world_journal journal;
 	struct filler filler; // of the shard's deliveries
 	struct acknowledged_listener listener;

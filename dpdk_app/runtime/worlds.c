@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "game/waiting.h"
 #include "pipeline/egress.h"
 #include "replication/turn.h"
 #include "runtime/engine.h"
@@ -12,6 +13,9 @@
 #include "runtime/worker_tasks.h"
 #include "stats/error.h"
 #include "world/search.h"
+
+/// What was said that takes a look through a world is looked for so long in a turn, beside the ticks.
+#define WAITING_US 20
 
 /// Ticks are counted from before the first: what is younger than a baseline can be is not before 0.
 #define TICKS_BEFORE 1024
@@ -245,6 +249,7 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	struct replica unused[1] = {{0}}, *replica = carve(from, g->plan.world_count * sizeof(*replica));
 	struct member *members = carve(from, g->plan.issued_capacity * sizeof(*members));
 	struct world_inside *crowd = carve(from, REPLICATION_CROWD_MAX * sizeof(*crowd));
+	struct waiting *waiting = carve(from, sizeof(*waiting));
 	struct observer *observers = carve(from, g->plan.issued_capacity * sizeof(*observers));
 
 	for (uint32_t i = 0; i < g->plan.world_count; i++)
@@ -255,6 +260,7 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	replication->members = members;
 	replication->observers = observers;
 	replication->crowd = crowd;
+	replication->waiting = waiting;
 	return replication;
 }
 
@@ -407,10 +413,42 @@ void worlds_begin(struct worker *w)
 		turn_publish(w->shard->replication, pg_tsc());
 }
 
+/// What was said that takes a look through a world.
+static unsigned run_waiting(struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+	const uint64_t until = now + WAITING_US * (pg_tsc_hz() / 1000000);
+
+	do
+		waiting_step(w->shard, pg_tsc());
+	while (waiting_has_some(w->shard->replication->waiting) && pg_tsc() < until);
+	return 0;
+}
+
+static bool has_waiting(const struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+
+	(void)now;
+	return waiting_has_some(w->shard->replication->waiting);
+}
+
+static uint64_t next_waiting(const struct task *task)
+{
+	return has_waiting(task, 0) ? TASK_ALWAYS : TASK_NEVER;
+}
+
 void worlds_add_task(struct worker *w)
 {
 	if (!w->shard->replication)
 		return;
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = run_waiting,
+				     .ready = has_waiting,
+				     .next = next_waiting,
+				     .due = TASK_NEVER,
+			     });
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
 				     .run = run_worlds,

@@ -65,6 +65,11 @@ static const char *const world_move_names[PG_WORLD_MOVES] = {
 #include "world_outcomes.def"
 };
 
+static const char *const world_judged_names[PG_WORLD_JUDGEMENTS] = {
+#define JUDGEMENT(NAME, name) [PG_WORLD_JUDGED_##NAME] = #name,
+#include "world_outcomes.def"
+};
+
 static const char *const denial_names[PG_DENIALS] = {
 #define DENIED(NAME, name, number) [PG_DENIED_##NAME] = #name,
 #include "wire/closed.def"
@@ -153,6 +158,11 @@ const char *pg_destination_name(unsigned destination)
 const char *pg_world_move_name(unsigned move)
 {
 	return move < PG_WORLD_MOVES ? world_move_names[move] : NULL;
+}
+
+const char *pg_world_judged_name(unsigned judged)
+{
+	return judged < PG_WORLD_JUDGEMENTS ? world_judged_names[judged] : NULL;
 }
 
 const char *pg_denial_name(unsigned reason)

@@ -150,7 +150,7 @@ static void an_attack_is_judged_by_the_very_moment_that_was_seen(void **state UN
 			struct world_attack attack = shot(&range, view, 0, 10 * 256);
 			struct world_judgement judgement = judge(&range, &attack);
 
-			assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+			assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 			assert_int_equal(judgement.clamped, WORLD_VIEW_KEPT);
 			assert_int_equal(judgement.tick, view.tick);
 			assert_int_equal(judgement.parts, view.parts);
@@ -160,11 +160,11 @@ static void an_attack_is_judged_by_the_very_moment_that_was_seen(void **state UN
 			// Two quanta for each part of a tick that it is off; a tick is far beyond the body.
 			attack.view = world_moment_before(view, 5);
 			judgement = judge(&range, &attack);
-			assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+			assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 			assert_true(judgement.error > 0 && judgement.error <= 10);
 			attack.view = (struct world_moment){view.tick - 1, view.parts};
 			judgement = judge(&range, &attack);
-			assert_int_equal(judgement.judged, WORLD_JUDGED_MISS);
+			assert_int_equal(judgement.judged, PG_WORLD_JUDGED_MISS);
 			assert_true(judgement.error > 30);
 		}
 		run(&range, 1, false);
@@ -194,7 +194,7 @@ static void what_a_client_can_see_is_never_clamped(void **state UNUSED)
 		attack.now = (struct world_moment){5000 + heard / 256, heard % 256};
 		judgement = judge(&range, &attack);
 		assert_int_equal(judgement.clamped, WORLD_VIEW_KEPT);
-		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+		assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 		assert_int_equal(judgement.tick * 256 + judgement.parts, 5000 * 256 + seen);
 		long_ago += heard - seen > way_down + way_up + interpolation + 256;
 
@@ -235,7 +235,7 @@ static void older_moments_are_clamped_to_what_can_have_been_seen(void **state UN
 		assert_int_equal(judgement.clamped, clamps ? WORLD_VIEW_TOO_OLD : WORLD_VIEW_KEPT);
 		assert_int_equal(judgement.tick, clamps ? oldest.tick : view.tick);
 		assert_int_equal(judgement.parts, clamps ? oldest.parts : view.parts);
-		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+		assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 		assert_int_equal(judgement.error, 0);
 	}
 	free(range.part);
@@ -253,7 +253,7 @@ static void who_claims_to_have_seen_what_is_to_come_is_judged_by_the_newest_fram
 		assert_int_equal(judgement.clamped, WORLD_VIEW_TOO_NEW);
 		assert_int_equal(judgement.tick, 140);
 		assert_int_equal(judgement.parts, 0);
-		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+		assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 	}
 	free(range.part);
 }
@@ -270,11 +270,11 @@ static void what_was_seen_before_a_rerank_is_judged_after_it(void **state UNUSED
 		struct world_attack attack = shot(&range, ago(&range, 0, back), 0, 12 * 256);
 		struct world_judgement judgement = judge(&range, &attack);
 
-		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+		assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 		assert_int_equal(judgement.error, 0);
 		attack.target = WORLD_NOBODY;
 		judgement = judge(&range, &attack);
-		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+		assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 		assert_int_equal(judgement.who, who(&range, RUNNER));
 	}
 	free(range.part);
@@ -307,37 +307,37 @@ static void each_outcome_says_why(void **state UNUSED)
 	struct world_attack attack = shot(&range, view, 0, 1000);
 	struct world_judgement judgement = judge(&range, &attack);
 
-	assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+	assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 	assert_int_equal(judgement.distance, DISTANCE);
 	aim_at(&attack, 1000, SEEN_Y, 160 + 40); // over the head, which ends at 180
 	judgement = judge(&range, &attack);
-	assert_int_equal(judgement.judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judgement.judged, PG_WORLD_JUDGED_MISS);
 	assert_in_range(judgement.error, 49, 50); // the middle ends at 150
 	attack.target = WORLD_NOBODY;
 	judgement = judge(&range, &attack);
-	assert_int_equal(judgement.judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judgement.judged, PG_WORLD_JUDGED_MISS);
 	assert_int_equal(judgement.who, WORLD_NOBODY);
 
 	attack = shot(&range, view, 0, 1000);
 	range.rules.reach = 30000;
 	judgement = judge(&range, &attack);
-	assert_int_equal(judgement.judged, WORLD_JUDGED_TOO_FAR);
+	assert_int_equal(judgement.judged, PG_WORLD_JUDGED_TOO_FAR);
 	assert_int_equal(judgement.error, 0);
 	assert_int_equal(judgement.distance, DISTANCE);
 	attack.target = WORLD_NOBODY;
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_MISS);
 
 	attack.attacker = world_refer(0, 5);
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_ATTACKER);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_ATTACKER);
 	attack.attacker = world_refer(1, 0);
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_ATTACKER);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_ATTACKER);
 	attack.attacker = WORLD_NOBODY;
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_ATTACKER);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_ATTACKER);
 	attack.attacker = who(&range, ARCHER);
 	world_part_remove(range.part, world_rank_of(attack.attacker));
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_ATTACKER);
-	assert_string_equal(world_judged_name(WORLD_JUDGED_HIT), "hit");
-	assert_string_equal(world_judged_name(WORLD_JUDGED_NO_DIRECTION), "no_direction");
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_ATTACKER);
+	assert_string_equal(pg_pg_world_judged_name(PG_WORLD_JUDGED_HIT), "hit");
+	assert_string_equal(pg_pg_world_judged_name(PG_WORLD_JUDGED_NO_DIRECTION), "no_direction");
 	free(range.part);
 }
 
@@ -348,32 +348,32 @@ static void who_was_not_there_is_no_target(void **state UNUSED)
 	struct world_attack attack = shot(&range, ago(&range, 2, 0), 0, 10000);
 
 	attack.target = world_refer(0, 60);
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_TARGET);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_TARGET);
 	attack.target = world_refer(9, 0);
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_TARGET);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_TARGET);
 
 	// Who comes is there from its first frame on.
 	world_part_add(range.part, 20, 0, WORLD_OTHER, &place, 140 * WORLD_TOLD_PER_TICK);
 	attack.target = world_refer(0, 2);
 	aim_at(&attack, place.x, place.y, 100);
 	attack.now = (struct world_moment){143, 0};
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_TARGET);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_TARGET);
 	run(&range, 3, false);
 	attack.view = (struct world_moment){140, 255};
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_TARGET);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_TARGET);
 	attack.view = (struct world_moment){141, 0};
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_HIT);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_HIT);
 	attack.target = WORLD_NOBODY;
 	assert_int_equal(judge(&range, &attack).who, world_refer(0, 2));
 	attack.view = (struct world_moment){140, 255};
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_MISS);
 
 	// Who leaves is gone at once.
 	attack.view = (struct world_moment){141, 0};
 	world_part_remove(range.part, 2);
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_MISS);
 	attack.target = world_refer(0, 2);
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_TARGET);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_TARGET);
 	free(range.part);
 }
 
@@ -391,7 +391,7 @@ static void a_part_that_is_behind_is_judged_by_its_newest_frame(void **state UNU
 	attack.target = world_refer(1, world_rank_of(who(&behind, RUNNER)));
 	for (unsigned i = 0; i < 2; i++) {
 		judgement = judge(&range, &attack);
-		assert_int_equal(judgement.judged, WORLD_JUDGED_HIT);
+		assert_int_equal(judgement.judged, PG_WORLD_JUDGED_HIT);
 		assert_int_equal(judgement.who, world_refer(1, world_rank_of(who(&behind, RUNNER))));
 		assert_int_equal(judgement.tick, 130);
 		attack.target = WORLD_NOBODY;
@@ -409,18 +409,18 @@ static void a_direction_is_of_any_length_but_none(void **state UNUSED)
 	for (unsigned i = 0; i < COUNT(scales); i++) {
 		for (unsigned axis = 0; axis < 3; axis++)
 			attack.direction[axis] = (float)((double)as_it_is.direction[axis] * scales[i]);
-		assert_int_equal(judge(&range, &attack).judged, scales[i] > 0 ? WORLD_JUDGED_HIT : WORLD_JUDGED_MISS);
+		assert_int_equal(judge(&range, &attack).judged, scales[i] > 0 ? PG_WORLD_JUDGED_HIT : PG_WORLD_JUDGED_MISS);
 	}
 	memcpy(attack.direction, (float[]){0, -0.0F, 0}, sizeof(attack.direction));
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_DIRECTION);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_DIRECTION);
 	memcpy(attack.direction, (float[]){NAN, 1, 0}, sizeof(attack.direction));
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_DIRECTION);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_DIRECTION);
 	memcpy(attack.direction, (float[]){0, INFINITY, 0}, sizeof(attack.direction));
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_NO_DIRECTION);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_DIRECTION);
 	memcpy(attack.direction, (float[]){FLT_TRUE_MIN, 0, 0}, sizeof(attack.direction));
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_MISS);
 	memcpy(attack.direction, (float[]){FLT_MAX, -FLT_MAX, FLT_MAX}, sizeof(attack.direction));
-	assert_int_equal(judge(&range, &attack).judged, WORLD_JUDGED_MISS);
+	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_MISS);
 	free(range.part);
 }
 

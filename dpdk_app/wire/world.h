@@ -67,6 +67,27 @@ struct world_strip {
 } PACKED;
 static_assert(sizeof(struct world_strip) == 5, "as in PROTOCOL.md");
 
+/// Behind a PLAYER_ATTACK: the moment of the world that its attacker saw.
+struct attack_view {
+	uint16_t tick; // modulo 2^16
+	uint8_t parts; // of a tick, 256 of them
+	uint8_t zero;
+} PACKED;
+static_assert(sizeof(struct attack_view) == 4, "as in PROTOCOL.md");
+
+/// Behind an ATTACK_EVENT, in a world in which attacks are judged.
+struct attack_judgement {
+	uint32_t tick; // and parts: the moment that it was judged by
+	uint8_t parts;
+	uint8_t judged;    // JUDGEMENT of world_outcomes.def, in its order
+	uint8_t clamped;   // 0: that is the moment that was said; 1: which was too old; 2: too new
+	uint8_t sort;      // of `who`: enum world_sort
+	uint32_t who;      // was judged, by identity; 0: nobody
+	uint32_t distance; // to where a hit body begins; quanta
+	uint32_t error;    // of the ray from the middle of the body; quanta
+} PACKED;
+static_assert(sizeof(struct attack_judgement) == 20, "as in PROTOCOL.md");
+
 /// Bits of each value of a record, by its class in the shape.
 #define WORLD_WIDTHS_VELOCITY \
 	{                     \

@@ -5,16 +5,6 @@
 
 #include <math.h>
 
-static const char *const names[WORLD_JUDGED] = {
-#define JUDGEMENT(NAME, name) [WORLD_JUDGED_##NAME] = #name,
-#include "world_outcomes.def"
-};
-
-const char *world_judged_name(enum world_judged judged)
-{
-	return names[judged];
-}
-
 /// What the newest frame that an attacker has, when that frame is so old, shows.
 static struct world_moment shown(const struct world_rules *rules, struct world_moment now, uint32_t round_trip,
 				 uint32_t frame_age)
@@ -74,7 +64,7 @@ static bool point(struct world_ray *ray, const float direction[3])
 	return true;
 }
 
-static void end(struct world_judging *judging, enum world_judged judged)
+static void end(struct world_judging *judging, enum pg_world_judged judged)
 {
 	judging->judgement.judged = (uint8_t)judged;
 	judging->done = true;
@@ -99,7 +89,7 @@ static void judge_target(struct world_judging *judging, const struct world_parts
 	struct world_place place;
 
 	if (part == NULL) {
-		end(judging, WORLD_JUDGED_NO_TARGET);
+		end(judging, PG_WORLD_JUDGED_NO_TARGET);
 		return;
 	}
 
@@ -107,7 +97,7 @@ static void judge_target(struct world_judging *judging, const struct world_parts
 
 	say_when(&judging->judgement, when);
 	if (world_history_where(part, world_rank_of(target), when, &place) != WORLD_KNOWN) {
-		end(judging, WORLD_JUDGED_NO_TARGET);
+		end(judging, PG_WORLD_JUDGED_NO_TARGET);
 		return;
 	}
 
@@ -115,9 +105,9 @@ static void judge_target(struct world_judging *judging, const struct world_parts
 
 	say_aim(&judging->judgement, target, &aim);
 	if (!aim.hits)
-		end(judging, WORLD_JUDGED_MISS);
+		end(judging, PG_WORLD_JUDGED_MISS);
 	else
-		end(judging, aim.distance <= judging->ray.length ? WORLD_JUDGED_HIT : WORLD_JUDGED_TOO_FAR);
+		end(judging, aim.distance <= judging->ray.length ? PG_WORLD_JUDGED_HIT : PG_WORLD_JUDGED_TOO_FAR);
 }
 
 void world_judge_begin(struct world_judging *judging, const struct world_parts *parts, const struct world_rules *rules,
@@ -135,13 +125,13 @@ void world_judge_begin(struct world_judging *judging, const struct world_parts *
 	};
 	if (part == NULL) {
 		say_when(&judging->judgement, attack->view);
-		end(judging, WORLD_JUDGED_NO_ATTACKER);
+		end(judging, PG_WORLD_JUDGED_NO_ATTACKER);
 		return;
 	}
 	judging->search.when = clamp(attack, rules, world_published(part), &judging->judgement.clamped);
 	say_when(&judging->judgement, judging->search.when);
 	if (!point(&judging->ray, attack->direction))
-		end(judging, WORLD_JUDGED_NO_DIRECTION);
+		end(judging, PG_WORLD_JUDGED_NO_DIRECTION);
 	else if (attack->target != WORLD_NOBODY)
 		judge_target(judging, parts, attack->target);
 }
@@ -152,11 +142,11 @@ bool world_judge_step(struct world_judging *judging, const struct world_parts *p
 	    !world_search_ray(parts, &judging->search, &judging->ray, judging->attacker, ranks, &judging->first))
 		return judging->done;
 	if (judging->first.who == WORLD_NOBODY) {
-		end(judging, WORLD_JUDGED_MISS);
+		end(judging, PG_WORLD_JUDGED_MISS);
 		return true;
 	}
 	say_when(&judging->judgement, judging->first.when);
 	say_aim(&judging->judgement, judging->first.who, &judging->first.aim);
-	end(judging, WORLD_JUDGED_HIT);
+	end(judging, PG_WORLD_JUDGED_HIT);
 	return true;
 }

@@ -22,17 +22,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pollgate_stats.h"
 #include "world/rules.h"
 #include "world/search.h"
-
-enum world_judged {
-#define JUDGEMENT(NAME, name) WORLD_JUDGED_##NAME,
-#include "world_outcomes.def"
-	WORLD_JUDGED
-};
-
-/// For a label of a metric.
-const char *world_judged_name(enum world_judged judged);
 
 enum world_clamped {
 	WORLD_VIEW_KEPT,
@@ -52,7 +44,7 @@ struct world_attack {
 
 /// As it can be told.
 struct world_judgement {
-	uint8_t judged;  // enum world_judged
+	uint8_t judged;  // enum pg_world_judged
 	uint8_t clamped; // enum world_clamped
 	uint16_t parts;  // of the moment that it was judged by
 	uint32_t tick;

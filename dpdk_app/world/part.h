@@ -107,6 +107,16 @@ struct world_parts {
 	const struct world_part *part[WORLD_PARTS_MAX];
 };
 
+/// Ranks mean the same as long as this is the same.
+ALWAYS_INLINE uint64_t world_parts_order(const struct world_parts *parts)
+{
+	uint64_t order = 0;
+
+	for (uint32_t i = 0; i < parts->count; i++)
+		order += parts->part[i]->reranked;
+	return order;
+}
+
 ALWAYS_INLINE const struct world_frame *world_frame_at(const struct world_part *part, uint32_t tick)
 {
 	return &part->ring[tick & (part->frames - 1)];

@@ -107,9 +107,9 @@ class Arena:
 
     def on_attack(self, who: Fighter, body: bytes) -> None:
         """In range, and at somebody else."""
-        target = self.find(ATTACK.unpack(body)[0])
+        target = self.find(ATTACK.unpack_from(body)[0])
         if target is None or target is who or math.dist(who.position, target.position) > RANGE_M:
-            self.tell(who, MISSED, ATTACK.unpack(body)[0])
+            self.tell(who, MISSED, ATTACK.unpack_from(body)[0])
             return
         target.health -= DAMAGE
         with or_missed():

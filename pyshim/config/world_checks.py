@@ -119,8 +119,8 @@ def _of_combat(world: object, path: Path) -> Iterator[Incompatibility]:
         least = math.ceil(interpolation + _VIEW_TICKS * 1000 / tick_hz)
         if rewind < least:
             text = (
-                f"found {rewind:g}, allowed with interpolation_ms: {interpolation:g} and tick_hz: {tick_hz:g}: "
-                f"{least} or more"
+                f"found {rewind:g}, allowed with interpolation_ms: {interpolation:g} and "
+                f"tick_hz: {tick_hz:g}: {least} or more"
             )
             yield Incompatibility((*at, "rewind_ms"), text)
     if quantum is None:
@@ -135,8 +135,8 @@ def _of_combat(world: object, path: Path) -> Iterator[Incompatibility]:
         said = _combat_number(combat, key)
         if said is not None and said > _QUANTA_MAX * quantum:
             text = (
-                f"found {said:g}, which is more than {_QUANTA_MAX} times quantum_m: {quantum:g}; write less, or a "
-                "larger quantum_m"
+                f"found {said:g}, which is more than {_QUANTA_MAX} times quantum_m: {quantum:g}; write less, "
+                "or a larger quantum_m"
             )
             yield Incompatibility((*at, key), text)
 

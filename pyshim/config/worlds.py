@@ -57,8 +57,8 @@ class WorldConfig(Section):
     )
     combat: CombatConfig | None = Field(
         default=None,
-        description="How attacks are judged; combat: {} is all of it as it stands. Without it they are not, and come to "
-        "players as they are said.",
+        description="How attacks are judged; combat: {} is all of it as it stands. Without it they are not, "
+        "and come to players as they are said.",
     )
     tiers: tuple[TierConfig, ...] = Field(
         default=(),

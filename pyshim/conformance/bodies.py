@@ -94,22 +94,46 @@ def what_is_wrong(kind: int, body: bytes) -> str:
     if kind in (EVENT + ATTACK, EVENT + CHAT, EVENT + SKILL, EVENT + BULK):
         if len(body) < 4:
             return f"{len(body)} bytes, which hold no sender"
-        kind, body = kind - EVENT, body[4:]
+        return (
+            _of_attack(body[4:], _JUDGEMENT_BYTES)
+            if kind == EVENT + ATTACK
+            else _of_said(kind - EVENT, body[4:])
+        )
+    return _of_said(kind, body)
+
+
+def _of_said(kind: int, body: bytes) -> str:
+    if kind == ATTACK:
+        return _of_attack(body, _VIEW_BYTES)
     if kind == CHAT:
         return _of_chat(body)
     least, most = _LENGTHS.get(kind, (0, BODY_MAX_BYTES))
     if not least <= len(body) <= most:
         return f"{len(body)} bytes; {least if least == most else f'{least} to {most}'} are allowed"
-    floats = body if kind in (MOVE, CORRECTION) else body[8:] if kind == ATTACK else b""
+    return _of_floats(body if kind in (MOVE, CORRECTION) else b"")
+
+
+def _of_floats(floats: bytes) -> str:
     if not all(map(math.isfinite, struct.unpack(f"<{len(floats) // 4}f", floats))):
         return "a number that is not finite"
     return ""
 
 
+_ATTACK_BYTES, _VIEW_BYTES, _JUDGEMENT_BYTES = 20, 4, 20
+
+
+def _of_attack(body: bytes, more: int) -> str:
+    """With what may follow, so many bytes, or without."""
+    if len(body) not in (_ATTACK_BYTES, _ATTACK_BYTES + more):
+        return f"{len(body)} bytes; {_ATTACK_BYTES} or {_ATTACK_BYTES + more} are allowed"
+    if more == _VIEW_BYTES and len(body) > _ATTACK_BYTES and body[-1]:
+        return f"its reserved byte is {body[-1]}"
+    return _of_floats(body[8:_ATTACK_BYTES])
+
+
 _LENGTHS = {
     MOVE: (24, 24),
     CORRECTION: (24, 24),
-    ATTACK: (20, 20),
     HEARTBEAT: (0, 0),
     SKILL: (8, 8),
     BULK: (4, 4 + 65528),

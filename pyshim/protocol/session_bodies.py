@@ -18,6 +18,8 @@ from pyshim.protocol.session_wire import (
 
 _MOVE = struct.Struct("<6f")
 _ATTACK = struct.Struct("<II3f")
+_VIEW = struct.Struct("<HBB")
+_JUDGEMENT = struct.Struct("<IBBBBIII")
 _CHAT = struct.Struct("<IBBH")
 _SKILL = struct.Struct("<II")
 _ID = struct.Struct("<I")
@@ -38,6 +40,13 @@ def check_body(number: int, body: bytes, allowed: frozenset[int]) -> None:
     if one is not None and one.kind == "RELAYED" and one.number != number:  # an event
         expect(len(body) >= _ID.size, f"{kind.name} without its sender")
         kind, body = MessageType(one.number), body[_ID.size :]
+        if kind is MessageType.ATTACK and len(body) == _ATTACK.size + _JUDGEMENT.size:
+            body = body[: _ATTACK.size]  # how it was judged, in numbers of which others may come to be known
+        elif kind is MessageType.ATTACK:
+            expect(
+                len(body) == _ATTACK.size,
+                f"an ATTACK_EVENT of {len(body)} bytes behind its sender; it has 20 or 40",
+            )
     if kind in _CHECKS:
         _CHECKS[kind](body)
     elif one is not None and one.body is not None:
@@ -80,8 +89,10 @@ def _check_move(body: bytes) -> None:
 
 
 def _check_attack(body: bytes) -> None:
-    expect(len(body) == _ATTACK.size, f"an ATTACK of {len(body)} bytes; it has 20")
-    expect(all(map(math.isfinite, _ATTACK.unpack(body)[2:])), "an ATTACK that is not finite")
+    viewed = len(body) == _ATTACK.size + _VIEW.size
+    expect(len(body) == _ATTACK.size or viewed, f"an ATTACK of {len(body)} bytes; it has 20 or 24")
+    expect(all(map(math.isfinite, _ATTACK.unpack_from(body)[2:])), "an ATTACK that is not finite")
+    expect(not viewed or body[-1] == 0, "reserved byte of an ATTACK")
 
 
 def _check_chat(body: bytes) -> None:
@@ -123,9 +134,15 @@ def move_body(position: tuple[float, float, float], velocity: tuple[float, float
     return _MOVE.pack(*position, *velocity)
 
 
-def attack_body(target_id: int, attack_id: int, direction: tuple[float, float, float]) -> bytes:
-    """Body of an ATTACK."""
-    return _ATTACK.pack(target_id, attack_id, *direction)
+def attack_body(
+    target_id: int,
+    attack_id: int,
+    direction: tuple[float, float, float],
+    view: tuple[int, int] | None = None,
+) -> bytes:
+    """Body of an ATTACK; `view`: the moment that is shown, a tick and 256ths of one after it."""
+    body = _ATTACK.pack(target_id, attack_id, *direction)
+    return body if view is None else body + _VIEW.pack(view[0] % (1 << 16), view[1], 0)
 
 
 def chat_body(target_id: int, channel: int, text: str) -> bytes:

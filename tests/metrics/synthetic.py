@@ -66,6 +66,10 @@ def world(turns: int) -> dict[str, Count]:
     return {
         "players": 10,
         "moves": {"taken": 10 * turns, "speed": 0},
+        "judged": {"hit": turns, "miss": 0},
+        "views_old": 0,
+        "views_new": 0,
+        "waits_full": 0,
         "ticks": turns,
         "held": 0,
         "overruns": 0,

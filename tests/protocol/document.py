@@ -46,7 +46,8 @@ def rows() -> list[str]:
     events = (
         f"| {', '.join(str(one.event) for one in sorted(relayed, key=_number))} "
         f"| {', '.join(f'{one.upper}_EVENT' for one in sorted(relayed, key=_number))} "
-        "| u32 player_id of the sender (0: the operator), then the body of message type − 200 |"
+        "| u32 player_id of the sender (0: the operator), then the body of message type − 200, without what "
+        "may follow there; an ATTACK_EVENT may have a judgement behind it: section 18 |"
     )
     said = [*(_row(one) for one in sorted(requests, key=_number)), events]
     return said + [_row(one) for one in sorted(others, key=_number)]
@@ -77,7 +78,8 @@ def _body(one: Message, body: Body) -> str:
         part_of_body(part, body.most_bytes - at) + (" (0: everyone near)" if at == one.target else "")
         for part, at in placed(body)
     ]
-    return ", ".join(said) or "nothing"
+    more = f"; maybe {', '.join(part_of_body(part, 0) for part in body.said_more)}" if body.said_more else ""
+    return (", ".join(said) or "nothing") + more
 
 
 def placed(body: Body) -> Iterator[tuple[Field, int]]:
@@ -155,6 +157,17 @@ def lua() -> Iterator[str]:
             most = one.body.most_bytes
             parts = ", ".join(_lua_field(part, most - at) for part, at in placed(one.body))
             yield f"\t[{one.number}] = {{ {parts} }}," if parts else f"\t[{one.number}] = {{}},"
+    yield "}"
+    yield from _lua_more("SAID_MORE", {one.number: one.body.said_more for one in MESSAGES if one.body})
+    yield from _lua_more("TOLD_MORE", {one.number: one.body.told_more for one in MESSAGES if one.body})
+
+
+def _lua_more(name: str, more: dict[int, tuple[Field, ...]]) -> Iterator[str]:
+    """What may follow in a body, by the number of the type as a player says it."""
+    yield f"local {name} = {{"
+    for number, parts in sorted(more.items()):
+        if parts:
+            yield f"\t[{number}] = {{ {', '.join(_lua_field(part, 0) for part in parts)} }},"
     yield "}"
 
 

@@ -28,6 +28,8 @@ MOVE = layers.Move(
     position_x=1.0, position_y=-2.5, position_z=0.125, velocity_x=3.0, velocity_y=0.0, velocity_z=-1.0
 )
 ATTACK = layers.Attack(target_id=9, attack_id=3, direction_x=0.0, direction_y=1.0, direction_z=0.0)
+VIEW = struct.pack("<HBB", 65_535, 255, 0)  # a tick and parts of it
+JUDGEMENT = struct.pack("<IBBBBIII", 70_000, 128, 1, 0, 0, 9, 4_200, 17)  # a hit, of player 9
 CHAT = layers.Chat(target_id=7, channel=1, text="左から来るぞ".encode())
 SKILL = layers.Skill(skill_id=12, target_id=9)
 BULK = layers.Bulk(target_id=7, data=b"the game's own")
@@ -84,6 +86,14 @@ def batches() -> Iterator[tuple[str, list[Message]]]:
             message(199, b"\0", reliable=1, channel=0, id=1),
         ],
     )
+    yield (
+        "client: an attack by what is seen",
+        [message(request.ATTACK, bytes(ATTACK) + VIEW, reliable=1, channel=0, id=0)],
+    )
+    yield (
+        "gateway: an attack that was judged",
+        [message(request.ATTACK_EVENT, sender + bytes(ATTACK) + JUDGEMENT, reliable=1, channel=0, id=2)],
+    )
     busy = Busy(0xFFFFFFFF, BusyReason.FORGOTTEN, request.CHAT, 1500).pack()
     yield (
         "client: busy, ping and pong",
@@ -139,6 +149,16 @@ def data() -> Iterator[dict[str, Any]]:
         "a heartbeat with a body": _whole(request.HEARTBEAT, b"\0", fate=SKIPPED),
         "an attack": _whole(request.ATTACK, ATTACK),
         "an attack, one byte short": _whole(request.ATTACK, bytes(ATTACK)[:-1], fate=SKIPPED),
+        "an attack by what is seen": _whole(request.ATTACK, bytes(ATTACK) + VIEW),
+        "an attack by what is seen, one byte short": _whole(
+            request.ATTACK, bytes(ATTACK) + VIEW[:-1], fate=SKIPPED
+        ),
+        "an attack by what is seen, with a reserved byte": _whole(
+            request.ATTACK, bytes(ATTACK) + VIEW[:-1] + b"\1", fate=SKIPPED
+        ),
+        "an attack that says how it was judged": _whole(
+            request.ATTACK, bytes(ATTACK) + JUDGEMENT, fate=SKIPPED
+        ),
         "a skill": _whole(request.SKILL, SKILL),
         "a skill, one byte long": _whole(request.SKILL, bytes(SKILL) + b"\0", fate=SKIPPED),
         "chat of 1 byte": _whole(request.CHAT, _chat(b"a")),

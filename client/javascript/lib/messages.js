@@ -62,10 +62,37 @@ function u32s(...values) {
   return bytes;
 }
 
+const JUDGED = ['notJudged', 'hit', 'miss', 'tooFar', 'noTarget', 'noAttacker', 'noDirection'];
+
+/** How an attack was judged: behind its event, where the world judges attacks. */
+function readJudgement(body) {
+  return {
+    tick: body.readUInt32LE(0),
+    parts: body.readUInt8(4),
+    judged: JUDGED[body.readUInt8(5)] ?? 'other',
+    isClamped: body.readUInt8(6) !== 0,
+    isPlayer: body.readUInt8(7) === 0 && body.readUInt32LE(8) !== 0,
+    who: body.readUInt32LE(8),
+    distance: body.readUInt32LE(12),
+    error: body.readUInt32LE(16),
+  };
+}
+
 function readAttack(body) {
-  if (body.length !== 20) return null;
+  if (body.length !== 20 && body.length !== 40) return null;
   const direction = floats(body, 8, 3);
-  return direction && { targetId: body.readUInt32LE(0), attackId: body.readUInt32LE(4), direction };
+  if (!direction) return null;
+  const attack = { targetId: body.readUInt32LE(0), attackId: body.readUInt32LE(4), direction };
+  return body.length === 20 ? attack : { ...attack, judgement: readJudgement(body.subarray(20)) };
+}
+
+/** The moment of the world that the player saw, if it is said: a tick and 256ths of one. */
+function writeView(view) {
+  if (!view) return Buffer.alloc(0);
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt16LE(view.tick % 65536, 0);
+  bytes.writeUInt8(view.parts, 2);
+  return bytes;
 }
 
 function readChat(body) {
@@ -157,8 +184,8 @@ const READ = {
 /** What a client says, by its type: its body in bytes. RangeError where it cannot be said. */
 const WRITE = {
   [TYPE.PLAYER_MOVE]: ({ position, velocity }) => writeFloats([...position, ...velocity], 6),
-  [TYPE.PLAYER_ATTACK]: ({ targetId = 0, attackId, direction }) =>
-    Buffer.concat([u32s(targetId, attackId), writeFloats(direction, 3)]),
+  [TYPE.PLAYER_ATTACK]: ({ targetId = 0, attackId, direction, view }) =>
+    Buffer.concat([u32s(targetId, attackId), writeFloats(direction, 3), writeView(view)]),
   [TYPE.CHAT_MESSAGE]: writeChat,
   [TYPE.HEARTBEAT]: () => Buffer.alloc(0),
   [TYPE.SKILL]: ({ skillId, targetId = 0 }) => u32s(skillId, targetId),

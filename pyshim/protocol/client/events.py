@@ -65,14 +65,41 @@ class Disconnected:
     kick_reason: int | None = None  # of KICKED: the game's own, 0 to 127, if it said one
 
 
+class Judged(StrEnum):
+    """What became of an attack."""
+
+    HIT = "hit"
+    MISS = "miss"  # past the target; or nobody was in the way
+    TOO_FAR = "too_far"  # it would have hit, but that was out of reach
+    NO_TARGET = "no_target"  # the target was not there then, or has left since
+    NO_ATTACKER = "no_attacker"  # the attacker is nowhere in the world
+    NO_DIRECTION = "no_direction"
+    OTHER = "other"  # something that this client does not know
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How an attack was judged, and by which moment of the world."""
+
+    judged: Judged
+    tick: int
+    parts: int  # of a tick after it: 256 are one
+    is_clamped: bool  # it is not the moment that the attacker said it saw, which was too old or too new
+    who: int | None  # who was judged, by identity; None: nobody
+    is_player: bool  # and that is a player's id
+    distance_quanta: int  # to where a body that is hit begins
+    error_quanta: int  # of the ray from the middle of the body
+
+
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Another player attacks this one."""
+    """Another player attacks this one, or somebody near; or this player's own attack was judged."""
 
     sender: int
     target_id: int
     attack_id: int
     direction: Vector
+    judgement: Judgement | None = None  # None: in the player's world attacks are not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +170,25 @@ class Lost:
     messages: int
 
 
+_ATTACK = struct.Struct("<III3f")
+_JUDGEMENT = struct.Struct("<IBBBBIII")
+_JUDGED = dict(enumerate((one for one in Judged if one is not Judged.OTHER), start=1))  # by number
+
 Said = Attack | Chat | Skill | Bulk | Inventory | Correction | GameMessage | Message
 Event = Connected | Disconnected | Lost | Said | ViewEvent
 
 
 def _attack(body: bytes) -> Attack:
-    sender, target_id, attack_id, x, y, z = struct.unpack("<III3f", body)
-    return Attack(sender, target_id, attack_id, (x, y, z))
+    sender, target_id, attack_id, x, y, z = _ATTACK.unpack_from(body)
+    return Attack(sender, target_id, attack_id, (x, y, z), _judgement(body[_ATTACK.size :]))
+
+
+def _judgement(told: bytes) -> Judgement | None:
+    if len(told) != _JUDGEMENT.size:
+        return None
+    tick, parts, judged, clamped, sort, who, distance, error = _JUDGEMENT.unpack(told)
+    became = _JUDGED.get(judged, Judged.OTHER)
+    return Judgement(became, tick, parts, clamped != 0, who or None, sort == 0 and who != 0, distance, error)
 
 
 def _chat(body: bytes) -> Chat:

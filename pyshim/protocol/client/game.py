@@ -169,10 +169,23 @@ class Client:
         _check_finite("velocity", velocity)
         self._unreliable(MessageType.MOVE, move_body(position, velocity), Priority.URGENT)
 
-    def attack(self, to: int, attack_id: int, direction: Vector, *, channel: int = 0) -> Receipt:
-        """Attack a player; leaves at once."""
+    def attack(
+        self,
+        to: int,
+        attack_id: int,
+        direction: Vector,
+        *,
+        channel: int = 0,
+        view: tuple[int, int] | None = None,
+    ) -> Receipt:
+        """Attack a player, or with 0 whoever is first in the way; leaves at once.
+
+        In a world it says which moment of it the player saw, `view`: a tick and 256ths of one. None is what
+        `in_sight` shows now.
+        """
         _check_finite("direction", direction)
-        body = attack_body(_number("to", to), _number("attack_id", attack_id), direction)
+        shown = self.session.view.shown(self._now(), to) if view is None else view
+        body = attack_body(_number("to", to), _number("attack_id", attack_id), direction, shown)
         return self._reliable(MessageType.ATTACK, body, Priority.URGENT, channel)
 
     def skill(self, skill_id: int, to: int, *, channel: int = 0) -> Receipt:

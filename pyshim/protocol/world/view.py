@@ -14,6 +14,7 @@ from pyshim.protocol.world.state import Empty, Full, Games, Older, Sort, Strip, 
 
 _TICK_BITS: Final = 16
 _FRAMES_BEHIND: Final = 3.0  # of the distance of frames: what is lost or late is mostly there by then
+_MOMENT_PARTS = 256  # of a tick
 _OWN_BEHIND: Final = 1.5  # of the distance of those that tell of somebody
 
 
@@ -269,6 +270,14 @@ class WorldView:
             often = _FRAMES_BEHIND * self._clock.interval_ticks
             return self._clock.at(at_s) - max(often, _OWN_BEHIND * slot.history.interval_ticks)
         return self._clock.at(at_s) - delay_s * self._clock.tick_hz
+
+    def shown(self, at_s: float, player: int = 0) -> tuple[int, int] | None:
+        """The moment that is shown of a player, or of all (0): a tick and 256ths of one. None: no world."""
+        if self.world is None or not self._clock.runs:
+            return None
+        of = (slot for slot in self._slots if slot.entity is not None and slot.entity.identity == player != 0)
+        parts = round(self._shown_tick(next(of, _Slot()), at_s) * _MOMENT_PARTS)
+        return parts // _MOMENT_PARTS, parts % _MOMENT_PARTS
 
     def in_sight(self, at_s: float) -> tuple[Seen, ...]:
         """Who is in sight, and where to show them at a time of the caller's clock."""
