@@ -76,7 +76,7 @@ enum pg_destination dispatch_said(struct session_shard *shard, const struct said
 
 	if (process == GAME_PROCESS_NONE)
 		to = dispatch_to_player(shard, by, message, now);
-	dispatched(shard, to);
+	dispatch_count(shard, to);
 	if (process != GAME_PROCESS_NONE) {
 		struct delivered told = *message;
 

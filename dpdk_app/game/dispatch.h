@@ -28,7 +28,7 @@ ALWAYS_INLINE struct said_by said_by(const struct session_record *from)
 }
 
 /// Where a message went.
-ALWAYS_INLINE void dispatched(struct session_shard *shard, enum pg_destination to)
+ALWAYS_INLINE void dispatch_count(struct session_shard *shard, enum pg_destination to)
 {
 	counter_add(&shard->stats->messages.dispatched[to], 1);
 }

@@ -109,7 +109,7 @@ static bool do_without(struct session_shard *shard, struct replica *replica, con
 	if (aims && member->waits == 0 && dispatch_target(message) != 0)
 		return false; // told as where nobody judges
 	counter_add(&shard->stats->messages.lost[PG_LOSS_WORLD_BUSY], 1);
-	dispatched(shard, PG_DESTINATION_NOBODY);
+	dispatch_count(shard, PG_DESTINATION_NOBODY);
 	return true;
 }
 
@@ -226,7 +226,7 @@ static void tell_some(struct session_shard *shard, const struct waiting_entry *e
 		tell_one(shard, entry, victim, now);
 	broadcast_end(&shard->ctx, &waiting->broadcast);
 	tell_attacker(shard, entry, now);
-	dispatched(shard, PG_DESTINATION_NEAR);
+	dispatch_count(shard, PG_DESTINATION_NEAR);
 	end(replication, entry);
 }
 

@@ -21,6 +21,11 @@ uint32_t drawn_below(uint64_t *state, uint32_t bound)
 	return (uint32_t)((uint64_t)drawn(state) * bound >> 32);
 }
 
+double drawn_between(uint64_t *state, double low, double high)
+{
+	return low + (high - low) * (drawn(state) * 0x1p-32);
+}
+
 void *world_memory(size_t bytes)
 {
 	void *memory = aligned_alloc(CACHE_LINE, whole_lines(bytes));

@@ -17,6 +17,9 @@ uint32_t drawn(uint64_t *state);
 /// @return below `bound`
 uint32_t drawn_below(uint64_t *state, uint32_t bound);
 
+/// low <= it < high
+double drawn_between(uint64_t *state, double low, double high);
+
 /// Zeroed, at a cache line; free() it.
 void *world_memory(size_t bytes);
 

@@ -8,50 +8,7 @@
 #include <string.h>
 
 #include "part_fixture.h"
-#include "world/motion.h"
-
-#define HZ 2600000000ULL
-#define START (1000 * HZ)
-
-static const struct world_plan town = {
-	.low_m = {-8000, -8000, -100},
-	.high_m = {12000, 12000, 500},
-	.quantum_m = 0.01F,
-	.tick_hz = 60,
-	.max_speed_mps = 6,
-	.max_acceleration_mps2 = 40,
-	.jitter_ms = 250,
-	.settle_ms = 500,
-};
-
-/// low <= it < high
-static double drawn_between(uint64_t *seed, double low, double high)
-{
-	return low + (high - low) * (drawn(seed) * 0x1p-32);
-}
-
-static struct world_rules rules_of(const struct world_plan *plan)
-{
-	struct world_rules rules;
-	struct pg_error error;
-
-	if (world_rules_make(&rules, plan, "town", HZ, &error) != 0)
-		fail_msg("%s", error.message);
-	return rules;
-}
-
-static struct motion motion_of(double x, double y, double z, double vx, double vy, double vz)
-{
-	return (struct motion){{(float)x, (float)y, (float)z}, {(float)vx, (float)vy, (float)vz}};
-}
-
-static struct world_mover entered(const struct world_rules *rules, struct motion motion, uint64_t now)
-{
-	struct world_mover mover;
-
-	assert_true(world_mover_enter(&mover, rules, &motion, now));
-	return mover;
-}
+#include "rules_fixture.h"
 
 static void positions_become_the_nearest_quantum(void **state UNUSED)
 {

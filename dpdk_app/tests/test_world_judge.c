@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "part_fixture.h"
+#include "rules_fixture.h"
 #include "world/judge.h"
 
-static const struct world_plan town = {
+static const struct world_plan outskirts = {
 	.low_m = {0, 0, 0},
 	.high_m = {327, 327, 81},
 	.quantum_m = 0.01F,
@@ -25,16 +26,6 @@ static const struct world_plan town = {
 	.body_height_m = 1.8F,
 	.eye_m = 1.6F,
 };
-
-static struct world_rules rules_of(const struct world_plan *plan)
-{
-	struct world_rules rules;
-	struct pg_error error;
-
-	if (world_rules_make(&rules, plan, "town", 1000000000, &error) != 0)
-		fail_msg("%s", error.message);
-	return rules;
-}
 
 /// An archer, and somebody who runs past: along x, by so many quanta a tick. Of each rank the one of a number is told.
 struct range {
@@ -74,7 +65,7 @@ static void run(struct range *range, uint32_t ticks, bool rerank)
 
 static struct range range_make(uint32_t first, int32_t pace, uint32_t ticks)
 {
-	struct range range = {.rules = rules_of(&town), .first = first, .pace = pace};
+	struct range range = {.rules = rules_at(&outskirts, 1000000000), .first = first, .pace = pace};
 	const struct world_place archer = {.x = 30000, .y = 0}, runner = {.x = 1000, .y = SEEN_Y};
 	struct world_part_plan plan = small_plan(64);
 
@@ -336,8 +327,8 @@ static void each_outcome_says_why(void **state UNUSED)
 	attack.attacker = who(&range, ARCHER);
 	world_part_remove(range.part, world_rank_of(attack.attacker));
 	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_ATTACKER);
-	assert_string_equal(pg_pg_world_judged_name(PG_WORLD_JUDGED_HIT), "hit");
-	assert_string_equal(pg_pg_world_judged_name(PG_WORLD_JUDGED_NO_DIRECTION), "no_direction");
+	assert_string_equal(pg_world_judged_name(PG_WORLD_JUDGED_HIT), "hit");
+	assert_string_equal(pg_world_judged_name(PG_WORLD_JUDGED_NO_DIRECTION), "no_direction");
 	free(range.part);
 }
 
@@ -409,7 +400,8 @@ static void a_direction_is_of_any_length_but_none(void **state UNUSED)
 	for (unsigned i = 0; i < COUNT(scales); i++) {
 		for (unsigned axis = 0; axis < 3; axis++)
 			attack.direction[axis] = (float)((double)as_it_is.direction[axis] * scales[i]);
-		assert_int_equal(judge(&range, &attack).judged, scales[i] > 0 ? PG_WORLD_JUDGED_HIT : PG_WORLD_JUDGED_MISS);
+		assert_int_equal(judge(&range, &attack).judged,
+				 scales[i] > 0 ? PG_WORLD_JUDGED_HIT : PG_WORLD_JUDGED_MISS);
 	}
 	memcpy(attack.direction, (float[]){0, -0.0F, 0}, sizeof(attack.direction));
 	assert_int_equal(judge(&range, &attack).judged, PG_WORLD_JUDGED_NO_DIRECTION);
