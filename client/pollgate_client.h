@@ -219,12 +219,12 @@ enum pgc_event_type {
 	PGC_EVENT_PONG,
 	PGC_EVENT_CORRECTION, /* the game has put us elsewhere: what we say of where we are follows from there */
 	PGC_EVENT_GAME,       /* of the game's own types */
-	PGC_EVENT_WORLD,      /* with options.world: in which world we are now (name "": in none); nobody of another is in sight */
-	PGC_EVENT_ENTER,      /* somebody is in sight */
-	PGC_EVENT_LEAVE,      /* somebody is not any more. With the connection all are gone, without this */
-	PGC_EVENT_STATE,      /* the game's own state of somebody in sight, the first or another one */
-			      /* the others as on the wire; events from messages.def: begin */
-			      /* events from messages.def: end */
+	PGC_EVENT_WORLD, /* with options.world: in which world we are now (name "": in none); nobody of another is in sight */
+	PGC_EVENT_ENTER, /* somebody is in sight */
+	PGC_EVENT_LEAVE, /* somebody is not any more. With the connection all are gone, without this */
+	PGC_EVENT_STATE, /* the game's own state of somebody in sight, the first or another one */
+			 /* the others as on the wire; events from messages.def: begin */
+			 /* events from messages.def: end */
 };
 
 /** What became of an attack; others may come. */
