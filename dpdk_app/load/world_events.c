@@ -16,7 +16,7 @@
 #define UNSURE_MS 300         // a movement, and the tick that is heard by, are no older than that
 #define CRASH_MS 5000         // at most, from one process of the gateway to the next
 #define EXPECTED_AFTER_MS 500 // it was taken
-#define DYING_MS 2000         // so long before the process said something last, and half a second after it
+#define DYING_MS 2000         // so long before the process said something last
 #define MS_PER_S 1000
 
 struct event {
@@ -111,13 +111,14 @@ void world_events_close(struct world_events *events)
 
 // ---------------------------------------------------------------- judgement
 
-/// Was it said when the gateway's process died? What was on its way from one of its workers to another is lost.
+/// Was it said when the gateway's process died, or before the next one told anybody of its world? What was on its way from one
+/// worker to another is lost.
 static bool is_cut_off(const struct world_events *events, const struct event *event)
 {
 	const struct world_model *model = events->model;
-	const uint64_t before = cycles(events, DYING_MS), after = before / 4;
 
-	return model->ended != 0 && event->said + before > model->ended && event->said < model->ended + after;
+	return model->ended != 0 && event->said + cycles(events, DYING_MS) > model->ended &&
+	       event->said < model->began + cycles(events, UNSURE_MS);
 }
 
 static void judge(struct world_events *events, uint32_t number)
