@@ -28,9 +28,7 @@ PLACES = {7: (0.0, 0.0, 1.0), 8: (30.0, 0.0, 2.0), 9: (0.0, 400.0, 3.0)}  # two 
 
 @pytest.fixture
 def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
-    world = settings(
-        engine, listener={"world": "meadow"}, worlds=[MEADOW, BROOK], sessions={"capacity": 64}
-    )
+    world = settings(engine, listener={"world": "meadow"}, worlds=[MEADOW, BROOK], sessions={"capacity": 64})
     with founded(wire, world, tmp_path) as it:
         yield it
 
