@@ -28,6 +28,11 @@ function isRead({ type, compressed, body }) {
   if (type >= GAME.FIRST && type <= GAME.LAST) return readBody({ type, body: plain }) !== null;
   if (type === TYPE.HEARTBEAT) return plain.length === 0;
   if (type === TYPE.PING) return readBody({ type, body: plain }) !== null;
+  if (type === TYPE.PLAYER_ATTACK && plain.length === 24) {
+    // What the player saw follows, and no event has that.
+    return plain[23] === 0 && isRead({ type, compressed, body: plain.subarray(0, 20) });
+  }
+  if (type === TYPE.PLAYER_ATTACK && plain.length !== 20) return false;
   const isEvents = [TYPE.PLAYER_ATTACK, TYPE.CHAT_MESSAGE, TYPE.SKILL, TYPE.BULK].includes(type);
   return isEvents && readBody({ type: type + 200, body: Buffer.concat([Buffer.alloc(4), plain]) }) !== null;
 }
