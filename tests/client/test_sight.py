@@ -138,8 +138,7 @@ def test_what_waits_to_be_asked_for_holds_the_next_datagram_back(game: Game) -> 
 
 
 def test_what_no_gateway_says_is_counted_and_ends_nothing(game: Game) -> None:
-    for broken in (replace(WORLD, slots=33), replace(WORLD, tick_hz=0), replace(WORLD, name="x" * 31 + "\0")):
-        game.tell(broken)
+    game.tell(replace(WORLD, slots=33), replace(WORLD, cell_shift=5), replace(WORLD, name="x" * 31 + "\0"))
     game.tell(WORLD, state(1, full(0, 5)) + b"\0", state(1)[:9])
     assert game.c.is_connected
     assert [name for name, _ in game.told()] == ["WORLD"]
