@@ -8,6 +8,7 @@
 #define NS 1e9
 #define MOMENT_PARTS 256 // of a tick
 #define ROUNDED_FROM (1LL << 40)
+#define HALF_A_PART 0.5
 #define CLOCK_RISE (1.0 / 256) // of the way to a later arrival: so fast may a path become slower
 #define INTERVAL_GAIN (1.0 / 16)
 #define INTERVAL_MAX 32.0 // ticks
@@ -417,6 +418,7 @@ bool world_view_shown(const struct world_view *view, uint32_t player, uint64_t a
 {
 	static const struct world_history everybody = {.interval = 1};
 	const struct world_history *history = &everybody;
+	double moment;
 	int64_t parts;
 
 	if (!view->clock.any)
@@ -425,7 +427,8 @@ bool world_view_shown(const struct world_view *view, uint32_t player, uint64_t a
 		if (view->slot[slot].occupied && view->slot[slot].who.identity == player)
 			history = &view->slot[slot].history;
 	// Rounded; before `begin` it is negative.
-	parts = (int64_t)(shown_ticks(view, history, at_ns) * MOMENT_PARTS + ROUNDED_FROM + 0.5) - ROUNDED_FROM;
+	moment = shown_ticks(view, history, at_ns) * MOMENT_PARTS + HALF_A_PART;
+	parts = (int64_t)(moment + ROUNDED_FROM) - ROUNDED_FROM;
 	out->tick = view->clock.begin + (uint32_t)(parts >> 8);
 	out->parts = (uint8_t)parts;
 	return true;

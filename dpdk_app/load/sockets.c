@@ -139,7 +139,7 @@ static bool sockets_rebind(struct transport *t, uint32_t player)
 {
 	struct sockets *s = (struct sockets *)t;
 	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = player}};
-	union socket_address local;
+	union socket_address local = {.any = {0}};
 	socklen_t size = sizeof(local);
 	const int fd = socket(s->target.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

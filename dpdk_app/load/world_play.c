@@ -79,13 +79,15 @@ void world_play_ask(const struct world_play *play, struct pgc_options *options, 
 
 // ---------------------------------------------------------------- said
 
-static uint32_t number_in(const struct plain_chat *chat)
-{
-	unsigned read = 0;
-	char text[9] = "";
+#define DIGITS 8 // of a number in a chat
 
-	memcpy(text, chat->text, 8);
-	return sscanf(text, "%8x", &read) == 1 ? read : 0;
+/// @return 0: none is there
+static uint32_t number_at(const char *text)
+{
+	char digits[DIGITS + 1] = "";
+
+	memcpy(digits, text, DIGITS);
+	return (uint32_t)strtoul(digits, NULL, 16);
 }
 
 uint32_t world_play_said(struct world_play *play, const struct message *message, const uint8_t *payload,
@@ -110,7 +112,8 @@ uint32_t world_play_said(struct world_play *play, const struct message *message,
 		world_events_said(play->events, event = attack->attack_id, player, attack->target_id, 0, now);
 		break;
 	case PLAIN_CHAT:
-		world_events_said(play->events, event = number_in(chat), player, chat->target_id, ORDER_OF_CHAT, now);
+		world_events_said(play->events, event = number_at((const char *)chat->text), player, chat->target_id,
+				  ORDER_OF_CHAT, now);
 		break;
 	case PLAIN_SKILL:
 		world_events_said(play->events, event = skill->skill_id, player, skill->target_id, 0, now);
@@ -138,13 +141,12 @@ void world_play_taken(struct world_play *play, uint32_t number, bool taken, uint
 
 static void hear_chat(struct world_play *play, uint32_t player, const struct pgc_event *event, uint64_t now)
 {
-	char text[PG_LOAD_CHAT_MARK + 1] = "";
-	unsigned number = 0, sender = 0;
+	static_assert(PG_LOAD_CHAT_MARK == 2 * DIGITS, "its number, and who said it");
+	const char *text = (const char *)event->as.chat.text;
+	uint32_t number = 0;
 
-	if (event->as.chat.bytes >= PG_LOAD_CHAT_MARK)
-		memcpy(text, event->as.chat.text, PG_LOAD_CHAT_MARK);
-	if (sscanf(text, "%8x%8x", &number, &sender) != 2 || sender != event->player_id)
-		number = 0;
+	if (event->as.chat.bytes >= PG_LOAD_CHAT_MARK && number_at(text + DIGITS) == event->player_id)
+		number = number_at(text);
 	world_events_heard(play->events, number, player, event->player_id, event->as.chat.target_id, now);
 }
 

@@ -35,12 +35,15 @@ static uint32_t find_place(const struct entities *entities, uint32_t identity)
 	return at;
 }
 
+/// @return 1 and its index; 0: there is none
+static uint32_t find_index(const struct entities *entities, uint32_t identity)
+{
+	return entities->capacity != 0 ? entities->place[find_place(entities, identity)] : 0;
+}
+
 static struct entity *find(const struct entities *entities, uint32_t identity)
 {
-	if (entities->capacity == 0)
-		return NULL;
-
-	const uint32_t found = entities->place[find_place(entities, identity)];
+	const uint32_t found = find_index(entities, identity);
 
 	return found != 0 ? &entities->of[found - 1] : NULL;
 }
@@ -181,15 +184,17 @@ static void move(struct replica *replica, struct entity *entity, const struct wo
 enum entity_outcome entity_spawn(struct replica *replica, struct entity_owner owner, uint32_t identity,
 				 const struct motion *motion, uint64_t now)
 {
-	struct entity *entity = find(&replica->entities, identity);
+	const uint32_t found = find_index(&replica->entities, identity);
+	struct entity *entity;
 	struct world_place place;
 
 	if (replica->entities.capacity == 0)
 		return ENTITY_FULL;
 	if (!place_in(replica, motion, now, &place))
 		return ENTITY_PLACE;
-	if (!entity)
+	if (found == 0)
 		return begin(replica, owner, identity, &place, now);
+	entity = &replica->entities.of[found - 1];
 	if (is_owned(entity, owner)) {
 		move(replica, entity, &place, now);
 		return ENTITY_DONE;

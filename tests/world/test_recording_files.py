@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from pyshim.dataplane.library import lib
 from pyshim.errors import UnavailableError
 from pyshim.planner import plan
 from pyshim.recording.files import MAGIC, Header, RecordedWorld, write_recording
@@ -160,10 +159,6 @@ def test_memory_in_which_nothing_was_written_is_an_empty_recording(tmp_path: Pat
     found = replay(saved.path)
     assert found.returncode == 0
     assert "no frame whose making is in the recording" in found.stdout
-
-
-def test_the_least_memory_is_enough_for_the_most_workers() -> None:
-    assert lib.pg_recording_least(32) <= 16 << 20
 
 
 def test_a_gateway_whose_disk_fills_up_goes_on(tmp_path: Path) -> None:

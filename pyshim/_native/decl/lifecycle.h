@@ -6,8 +6,6 @@ struct pg_gateway;
 size_t pg_mail_size(uint32_t workers);
 
 int pg_eal_init(int argc, char *argv[], struct pg_error *error);
-struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
-			   struct pg_error *error);
 size_t pg_dropped(const struct pg_gateway *gateway, char *text, size_t size);
 int pg_start(struct pg_gateway *gateway, struct pg_error *error);
 int pg_apply(struct pg_gateway *gateway, const struct pg_policy *policy, uint32_t timeout_ms, struct pg_error *error);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* What became of the worlds, kept and done again. */
 
-size_t pg_recording_least(uint32_t workers);
 struct pg_gateway *pg_open_recorded(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
 				    void *recording, size_t size, struct pg_error *error);
 size_t pg_recording_read(const void *recording, size_t size, uint32_t workers, uint32_t worker, uint64_t last_us, void *out,
