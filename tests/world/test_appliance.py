@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -173,8 +173,9 @@ def test_ranks_of_those_who_left_are_free_again(deployment: Deployment) -> None:
     async def game() -> None:
         async with playing(tickets[0]) as (alice,), standing((alice, (0, 0, 1))):
             for _ in range(rounds):
-                async with playing(*tickets[1:]) as players:
-                    for player in players:
+                async with AsyncExitStack() as stack:
+                    coming = (stack.enter_async_context(Client(ticket)) for ticket in tickets[1:])
+                    for player in await asyncio.gather(*coming):  # at once: a handshake takes a while
                         player.move((30, 0, 2))
                     await asyncio.sleep(0.3)
             async with playing(tickets[1]) as (bob,), standing((bob, (10, 0, 2))):
