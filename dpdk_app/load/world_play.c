@@ -159,6 +159,16 @@ static uint64_t lost_of(const struct pgc_event *event)
 	return lost;
 }
 
+/// Where attacks are judged, who said one hears what became of it, and so does who was hit instead of who was aimed at.
+static bool is_judgement(const struct world_play *play, uint32_t player, const struct pgc_event *event)
+{
+	const uint32_t player_id = player + play->model->first_player_id, target = event->as.attack.target_id;
+
+	if (event->as.attack.judged == 0 || player_id == target)
+		return false;
+	return player_id == event->player_id || (target != 0 && player_id == event->as.attack.who);
+}
+
 void world_play_event(struct world_play *play, uint32_t player, const struct pgc_event *event, uint64_t now)
 {
 	switch (event->type) {
@@ -175,6 +185,8 @@ void world_play_event(struct world_play *play, uint32_t player, const struct pgc
 		world_model_put_back(play->model, player, event->as.correction.position, now);
 		break;
 	case PGC_EVENT_ATTACK:
+		if (is_judgement(play, player, event))
+			break;
 		world_events_heard(play->events, event->as.attack.attack_id, player, event->player_id,
 				   event->as.attack.target_id, now);
 		break;
