@@ -50,10 +50,8 @@ struct pg_load_world {
 	float speed_mps;         // at which they walk on it
 	float standing;          // share of players who do not
 	float hysteresis;        // how many times as near who is seen counts
-	uint32_t glimpses;       // of those without a slot in a tick
 	uint32_t hearers;        // of what is said to everyone near, at most
 	uint32_t extrapolate_ms; // so long the gateway lets a player go on of whom it hears nothing
-	uint32_t watched;        // players of whom it is measured how long they went without seeing somebody
 };
 
 /// What becomes of datagrams in both directions, by chance.
@@ -125,10 +123,6 @@ enum pg_load_unsent {
 	PG_LOAD_UNSENT         // how many reasons
 };
 
-/// Times that somebody within the radius went unseen, in sixteenths of a second; the last bucket takes all above.
-#define PG_LOAD_UNSEEN_BUCKETS 1024
-#define PG_LOAD_UNSEEN_PER_S 16
-
 /// What players of a world saw, and what a model of what they said makes of it.
 struct pg_load_world_counts {
 	uint64_t states;      // WORLD_STATEs
@@ -138,8 +132,6 @@ struct pg_load_world_counts {
 	uint64_t unchecked;   // of a world that is over, or too late to judge
 	uint64_t wrong;       // of those checked: where nobody was, or another player was told something else
 	uint64_t aged; // where the player was some more than 20 ms earlier or later: a worker had to wait for its CPU
-	uint64_t glimpses; // likewise of those without a slot
-	uint64_t glimpses_wrong;
 	uint64_t entered, left;
 	uint64_t looks;       // at all that a player sees, and should see
 	uint64_t due;         // players who had to be in sight in those
@@ -148,17 +140,16 @@ struct pg_load_world_counts {
 	uint64_t corrections; // players who were put back
 	uint64_t worlds;      // that began: 1, and another one after each crash of the gateway
 	uint64_t events_said;
-	uint64_t events_due;                     // to players who had to hear one, as far as it is known
-	uint64_t events_heard;                   // by players
-	uint64_t events_lost;                    // of those due
-	uint64_t events_duplicated;              // heard again
-	uint64_t events_stray;                   // heard by who is not meant, or is none
-	uint64_t events_disordered;              // heard before an earlier one of the same player in the same order
-	uint64_t events_doubtful;                // of which nobody knows whether the gateway has them
-	uint64_t events_given_up;                // messages to players which the gateway said to have lost
-	uint64_t moved;                          // players to another port
-	uint64_t impaired[3];                    // datagrams that were lost, doubled, held back
-	uint64_t unseen[PG_LOAD_UNSEEN_BUCKETS]; // pairs of watched players and others in range, at looks
+	uint64_t events_due;        // to players who had to hear one, as far as it is known
+	uint64_t events_heard;      // by players
+	uint64_t events_lost;       // of those due
+	uint64_t events_duplicated; // heard again
+	uint64_t events_stray;      // heard by who is not meant, or is none
+	uint64_t events_disordered; // heard before an earlier one of the same player in the same order
+	uint64_t events_doubtful;   // of which nobody knows whether the gateway has them
+	uint64_t events_given_up;   // messages to players which the gateway said to have lost
+	uint64_t moved;             // players to another port
+	uint64_t impaired[3];       // datagrams that were lost, doubled, held back
 };
 
 /// What became of a trial. One writer: the generator. Reset when a trial begins.

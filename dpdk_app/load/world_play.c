@@ -12,7 +12,6 @@
 #include "load/world_events.h"
 #include "load/world_model.h"
 
-#define GLIMPSES_OF_WATCHED 4096
 #define ORDER_OF_CHAT 1 // as travel.h has its channel; all else is on channel 0
 
 struct world_play {
@@ -73,7 +72,7 @@ const struct players_world *world_play_players(struct world_play *play)
 void world_play_ask(const struct world_play *play, struct pgc_options *options, uint32_t player)
 {
 	options->world = true;
-	options->world_glimpses = player < play->model->rules.watched ? GLIMPSES_OF_WATCHED : 0;
+	options->world_glimpses = 0; // which no model judges
 	options->answer_at_once = false; // what comes at each tick acknowledges
 }
 

@@ -118,13 +118,11 @@ def _recorded(counted: Any) -> list[tuple[int, int]]:
 
 def _world_counts(page: Any) -> WorldCounts:
     dropped, doubled, delayed = map(int, page.impaired)
-    elsewhere = {"unseen", "dropped", "doubled", "delayed"}
+    elsewhere = {"dropped", "doubled", "delayed"}
     same = {
         each.name: int(getattr(page, each.name)) for each in fields(WorldCounts) if each.name not in elsewhere
     }
-    return WorldCounts(
-        **same, dropped=dropped, doubled=doubled, delayed=delayed, unseen=tuple(map(int, page.unseen))
-    )
+    return WorldCounts(**same, dropped=dropped, doubled=doubled, delayed=delayed)
 
 
 class Players:
@@ -218,10 +216,8 @@ def _fill_world(out: Any, world: World) -> None:
         "speed_mps",
         "standing",
         "hysteresis",
-        "glimpses",
         "hearers",
         "extrapolate_ms",
-        "watched",
     ):
         setattr(out, name, getattr(world, name))
 

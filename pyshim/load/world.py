@@ -44,10 +44,8 @@ class World:
     speed_mps: float
     standing: float  # share of players who stand
     hysteresis: float
-    glimpses: int
     hearers: int
     extrapolate_ms: int
-    watched: int  # players of whom it is measured how long they went without seeing somebody
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,6 @@ class Walking:
     ground_m: float | None = None
     speed_mps: float | None = None
     standing: float = 0.0
-    watched: int = 64
 
 
 def world_of(config: Config, name: str, players: int, walking: Walking) -> World:
@@ -116,10 +113,8 @@ def world_of(config: Config, name: str, players: int, walking: Walking) -> World
         speed_mps=_speed_mps(world, walking.speed_mps),
         standing=walking.standing,
         hysteresis=_HYSTERESIS,
-        glimpses=world.glimpses,
         hearers=world.hearers,
         extrapolate_ms=_EXTRAPOLATE_MS,
-        watched=min(walking.watched, players),
     )
 
 

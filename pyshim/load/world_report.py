@@ -16,16 +16,6 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class UnseenReport(_Part):
-    """For how long those in range went unseen by players who were watched; null: none was."""
-
-    pairs: int = Field(description="Of a player and another one in range, each time that it was looked at.")
-    p50_s: float | None
-    p99_s: float | None
-    p99_9_s: float | None
-    max_s: float | None
-
-
 class EventsReport(_Part):
     """What players said to one another, and to everyone near."""
 
@@ -57,9 +47,6 @@ class WorldReport(_Part):
     due: int = Field(description="Others who had to be in sight at those.")
     missing: int
     beyond: int = Field(description="In sight, though beyond the leave radius.")
-    glimpses: int
-    glimpses_wrong: int
-    unseen: UnseenReport
     corrections: int = Field(description="Players who were put back.")
     worlds: int = Field(description="That began: one, and one more after each crash of the gateway.")
     events: EventsReport
@@ -98,13 +85,6 @@ def world_report(counts: WorldCounts, players: int, seconds: float) -> WorldRepo
         **{
             **same,
             "bytes_per_player_s": counts.state_bytes / players / seconds if seconds else 0.0,
-            "unseen": UnseenReport(
-                pairs=sum(counts.unseen),
-                p50_s=counts.unseen_s(0.5),
-                p99_s=counts.unseen_s(0.99),
-                p99_9_s=counts.unseen_s(0.999),
-                max_s=counts.unseen_s(1),
-            ),
             "events": _events(counts),
             "rebinds": counts.moved,
             "faults": list(counts.faults),
@@ -152,11 +132,5 @@ def world_notes(counts: WorldCounts, players: int, seconds: float) -> Iterator[t
         f"{count(counts.events_doubtful)} doubtful",
         "",
     )
-    if (p99_s := counts.unseen_s(0.99)) is not None:
-        yield (
-            f"in range and unseen: p50 {counts.unseen_s(0.5):g} s, p99 {p99_s:g} s, "
-            f"p99.9 {counts.unseen_s(0.999):g} s, longest {counts.unseen_s(1):g} s",
-            "",
-        )
     for fault in counts.faults:
         yield f"wrong: {fault}", "red"

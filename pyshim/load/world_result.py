@@ -18,8 +18,6 @@ class WorldCounts:
     unchecked: int
     wrong: int
     aged: int
-    glimpses: int
-    glimpses_wrong: int
     entered: int
     left: int
     looks: int
@@ -41,18 +39,6 @@ class WorldCounts:
     dropped: int
     doubled: int
     delayed: int
-    unseen: tuple[int, ...]  # by sixteenths of a second
-
-    def unseen_s(self, share: float) -> float | None:
-        """Seconds that so many of those in range were not unseen for longer than; None: nobody watched."""
-        total, sum_ = sum(self.unseen), 0
-        if not total:
-            return None
-        for sixteenths, times in enumerate(self.unseen):
-            sum_ += times
-            if sum_ >= share * total:
-                return (sixteenths + 1) / 16
-        return len(self.unseen) / 16
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -62,8 +48,6 @@ class WorldCounts:
     def _faults(self) -> Iterator[str]:
         if self.wrong:
             yield f"{self.wrong:,} of {self.checked:,} places were told where nobody was"
-        if self.glimpses_wrong:
-            yield f"{self.glimpses_wrong:,} of {self.glimpses:,} glimpses were where nobody was"
         if self.missing:
             yield f"{self.missing:,} of {self.due:,} who had to be in sight were not"
         if self.beyond:

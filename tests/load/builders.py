@@ -11,9 +11,7 @@ from pyshim.load.scenario import TYPES, Trial
 from pyshim.load.world_result import WorldCounts
 
 TSC_HZ = 1_000_000_000
-NO_WORLD = WorldCounts(
-    **{each.name: () if each.name == "unseen" else 0 for each in fields(WorldCounts)}  # type: ignore[arg-type]
-)
+NO_WORLD = WorldCounts(**{each.name: 0 for each in fields(WorldCounts)})
 NO_LATENCY = Latency.of([], 0.0, 0.0)
 
 

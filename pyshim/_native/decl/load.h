@@ -22,10 +22,8 @@ struct pg_load_world {
 	float speed_mps;
 	float standing;
 	float hysteresis;
-	uint32_t glimpses;
 	uint32_t hearers;
 	uint32_t extrapolate_ms;
-	uint32_t watched;
 };
 
 struct pg_load_impairment {
@@ -77,8 +75,6 @@ struct pg_load_trial {
 	bool storm;
 };
 
-#define PG_LOAD_UNSEEN_BUCKETS 1024
-#define PG_LOAD_UNSEEN_PER_S 16
 
 struct pg_load_world_counts {
 	uint64_t states;
@@ -88,8 +84,6 @@ struct pg_load_world_counts {
 	uint64_t unchecked;
 	uint64_t wrong;
 	uint64_t aged;
-	uint64_t glimpses;
-	uint64_t glimpses_wrong;
 	uint64_t entered, left;
 	uint64_t looks;
 	uint64_t due;
@@ -108,7 +102,6 @@ struct pg_load_world_counts {
 	uint64_t events_given_up;
 	uint64_t moved;
 	uint64_t impaired[3];
-	uint64_t unseen[PG_LOAD_UNSEEN_BUCKETS];
 };
 
 struct pg_load_counts {
