@@ -344,6 +344,12 @@ static bool is_disordered(const struct world_events *events, const struct event 
 	return false;
 }
 
+void world_events_may(struct world_events *events, uint32_t number, uint32_t player)
+{
+	if (find(events, number))
+		put(set_of(events, number, MAY), player);
+}
+
 void world_events_heard(struct world_events *events, uint32_t number, uint32_t player, uint32_t sender_id,
 			uint32_t target, uint64_t now)
 {

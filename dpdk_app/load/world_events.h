@@ -34,6 +34,9 @@ void world_events_said(struct world_events *events, uint32_t number, uint32_t pl
 void world_events_taken(struct world_events *events, uint32_t number, uint64_t now);
 void world_events_doubted(struct world_events *events, uint32_t number);
 
+/// A player may hear one beside those who were near or aimed at when it was said; once, as everybody.
+void world_events_may(struct world_events *events, uint32_t number, uint32_t player);
+
 /// A player heard one.
 void world_events_heard(struct world_events *events, uint32_t number, uint32_t player, uint32_t sender_id,
 			uint32_t target, uint64_t now);

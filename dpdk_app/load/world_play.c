@@ -185,7 +185,7 @@ void world_play_event(struct world_play *play, uint32_t player, const struct pgc
 		break;
 	case PGC_EVENT_ATTACK:
 		if (is_judgement(play, player, event))
-			break;
+			world_events_may(play->events, event->as.attack.attack_id, player);
 		world_events_heard(play->events, event->as.attack.attack_id, player, event->player_id,
 				   event->as.attack.target_id, now);
 		break;

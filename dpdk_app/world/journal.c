@@ -28,6 +28,7 @@ void journal_open(struct world_journal *journal, void *memory, uint64_t ring)
 	head->version = JOURNAL_VERSION;
 	head->bytes = ring;
 	*journal = (struct world_journal){.head = head, .bytes = ring, .written = written & ~(uint64_t)3};
+	journal->at = journal->written % ring;
 	__atomic_store_n(&head->written, journal->written, __ATOMIC_RELEASE);
 }
 
@@ -133,24 +134,29 @@ size_t journal_last(const uint8_t *bytes, size_t length, uint64_t us, uint64_t k
 
 // ---------------------------------------------------------------- writing
 
+static void advance(struct world_journal *journal, uint64_t bytes)
+{
+	journal->written += bytes;
+	journal->at += bytes;
+	if (unlikely(journal->at == journal->bytes))
+		journal->at = 0;
+}
+
 /// What is left of a block that the next entry does not fit is skipped, and begins with zeros.
 static COLD void next_block(struct world_journal *journal)
 {
-	const uint64_t at = journal->written % journal->bytes;
-
-	memset(journal->head->ring + at, 0, sizeof(struct journal_word));
-	journal->written += JOURNAL_BLOCK_BYTES - at % JOURNAL_BLOCK_BYTES;
+	memset(journal->head->ring + journal->at, 0, sizeof(struct journal_word));
+	advance(journal, JOURNAL_BLOCK_BYTES - journal->at % JOURNAL_BLOCK_BYTES);
 }
 
 ALWAYS_INLINE void append(const struct world_part *part, const void *entry, size_t bytes)
 {
 	struct world_journal *journal = part->own->journal;
-	const uint64_t left = JOURNAL_BLOCK_BYTES - journal->written % JOURNAL_BLOCK_BYTES;
 
-	if (unlikely(left < bytes))
+	if (unlikely(JOURNAL_BLOCK_BYTES - journal->at % JOURNAL_BLOCK_BYTES < bytes))
 		next_block(journal);
-	memcpy(journal->head->ring + journal->written % journal->bytes, entry, bytes);
-	journal->written += bytes;
+	memcpy(journal->head->ring + journal->at, entry, bytes);
+	advance(journal, bytes);
 	__atomic_store_n(&journal->head->written, journal->written, __ATOMIC_RELEASE);
 }
 

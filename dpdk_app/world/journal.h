@@ -156,6 +156,7 @@ struct world_journal {
 	struct journal_head *head;
 	uint64_t bytes;
 	uint64_t written;
+	uint64_t at; // `written` modulo `bytes`
 };
 
 /// Bytes of the memory of a ring of so many, a multiple of JOURNAL_BLOCK_BYTES.
