@@ -18,7 +18,7 @@ struct waiting_entry {
 	uint32_t session;
 	struct said_by by;
 	uint8_t world; // 1 and its index
-	uint8_t epoch; // of the sender in it
+	uint32_t stay; // of the sender in it
 	bool aims;     // it is to be judged
 	bool judged;
 	struct delivered message; // body: where it lies here
@@ -89,7 +89,7 @@ static struct waiting_entry *keep(struct session_shard *shard, const struct sess
 	entry->session = record_session(from);
 	entry->by = said_by(from);
 	entry->world = member->world;
-	entry->epoch = member->epoch;
+	entry->stay = member->stay;
 	entry->aims = entry->judged = false;
 	entry->message = *message;
 	entry->message.body = entry->body;
@@ -145,8 +145,7 @@ bool waiting_takes(struct session_shard *shard, const struct session_record *fro
 /// Is its sender in the world in which it said it?
 static bool is_here(const struct replication *replication, const struct waiting_entry *entry)
 {
-	return replication->members[entry->slot].epoch == entry->epoch &&
-	       replication->members[entry->slot].world == entry->world;
+	return replication->members[entry->slot].stay == entry->stay;
 }
 
 static void end(struct replication *replication, const struct waiting_entry *entry)

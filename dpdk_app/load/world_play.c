@@ -72,7 +72,7 @@ const struct players_world *world_play_players(struct world_play *play)
 void world_play_ask(const struct world_play *play, struct pgc_options *options, uint32_t player)
 {
 	options->world = true;
-	options->world_glimpses = 0; // which no model judges
+	options->world_glimpses = 0;     // which no model judges
 	options->answer_at_once = false; // what comes at each tick acknowledges
 }
 

@@ -149,7 +149,7 @@ void member_joins(struct replication *replication, uint32_t slot, uint8_t world,
 	struct member *member = &replication->members[slot];
 	const uint8_t epoch = (uint8_t)(record->epoch * EPOCHS | (member->epoch & (EPOCHS - 1U)));
 
-	*member = (struct member){.world = world, .epoch = next_epoch(epoch)};
+	*member = (struct member){.world = world, .epoch = next_epoch(epoch), .stay = member->stay + 1};
 	if (world != 0 && record->motion_version != 0 && record->motion_version % 2 == 0)
 		enter(replication, &replication->replica[world - 1], member, slot, now);
 }
@@ -214,7 +214,8 @@ static void change(struct replication *replication, uint32_t slot, uint8_t world
 	count_change(replication, member->world, world);
 	member_leaves(replication, slot);
 	record_change_world(record, world != 0 ? world : RECORD_WORLD_NONE);
-	*member = (struct member){.world = world, .epoch = next_epoch(member->epoch), .announces = true};
+	*member = (struct member){
+		.world = world, .epoch = next_epoch(member->epoch), .stay = member->stay + 1, .announces = true};
 	if (motion) {
 		member->mover = *mover;
 		record_move(record, (const uint8_t *)motion);

@@ -48,7 +48,8 @@ struct member {
 	bool announces;       // it is nowhere, and is to hear that it is no more where it was
 	uint32_t announced;   // counter of the first datagram that said so; 0: none did yet
 	uint64_t announce_at; // TSC of the next one; 0: at once
-	uint32_t waits;       // messages of it that wait for a look through the world
+	uint32_t stay;        // in a world, or in none: another one each time that it comes or goes
+	uint32_t waits;       // messages of this stay that wait for a look through the world
 } CACHE_ALIGNED;
 
 /// Where a tick is.
