@@ -459,7 +459,7 @@ static bool open_player(struct sessions *s, const struct pg_load_plan *plan, uin
 	options.clock_ns = clock_ns;
 	options.clock_context = s;
 	if (s->world)
-		world_play_ask(s->world, &options, number);
+		world_play_ask(&options);
 	*p = (struct session_player){.all = s, .number = number};
 	p->client = number == 0 ? pgc_new(&options) : pgc_new_beside(&options, s->player[0].client);
 	return p->client != NULL;

@@ -69,7 +69,7 @@ const struct players_world *world_play_players(struct world_play *play)
 	return &play->players;
 }
 
-void world_play_ask(const struct world_play *play, struct pgc_options *options, uint32_t player)
+void world_play_ask(struct pgc_options *options)
 {
 	options->world = true;
 	options->world_glimpses = 0;     // which no model judges

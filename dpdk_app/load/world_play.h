@@ -18,7 +18,7 @@ void world_play_close(struct world_play *play);
 const struct players_world *world_play_players(struct world_play *play);
 
 /// What a client needs to tell what it sees.
-void world_play_ask(const struct world_play *play, struct pgc_options *options, uint32_t player);
+void world_play_ask(struct pgc_options *options);
 
 /// A message left.
 /// @param payload   as players_speak() wrote it
