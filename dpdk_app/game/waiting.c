@@ -160,12 +160,12 @@ static struct outgoing event_of(const struct waiting_entry *entry)
 	return dispatch_event_of(&entry->by, &entry->message);
 }
 
-/// The attacker hears how it was judged.
+/// The attacker hears how it was judged, unless it has aimed at itself and so heard it already.
 static void tell_attacker(struct session_shard *shard, const struct waiting_entry *entry, uint64_t now)
 {
 	const struct outgoing event = event_of(entry);
 
-	if (entry->judged)
+	if (entry->judged && dispatch_target(&entry->message) != entry->by.player)
 		(void)session_relay(shard, entry->by.player, &event, now); // counted there
 }
 

@@ -176,6 +176,18 @@ static void an_attack_is_told_with_its_judgement(void **state UNUSED)
 	assert_int_equal(ended(), 2);
 }
 
+static void who_aims_at_itself_hears_it_once(void **state UNUSED)
+{
+	const struct stored *first[64];
+
+	attack(0, 1, 77, true);
+	finish();
+	nobody_waits();
+	assert_int_equal(told(0, first), 1);
+	assert_int_equal(first[0]->length, sizeof(uint32_t) + ATTACK_JUDGED);
+	assert_int_equal(ended(), 1);
+}
+
 static void what_is_said_behind_it_is_heard_behind_it(void **state UNUSED)
 {
 	const struct stored *all[64];
@@ -297,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WAITING_TEST(everyone_near_hears_it_and_nobody_else),
 		WAITING_TEST(an_attack_is_told_with_its_judgement),
+		WAITING_TEST(who_aims_at_itself_hears_it_once),
 		WAITING_TEST(what_is_said_behind_it_is_heard_behind_it),
 		WAITING_TEST(what_does_not_fit_is_lost_and_counted_and_an_attack_at_somebody_is_told),
 		WAITING_TEST(ranks_that_change_meanwhile_change_nothing),

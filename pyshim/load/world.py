@@ -18,7 +18,7 @@ Walk: TypeAlias = Literal["spread", "town", "crowd"]
 
 WALKS: tuple[str, ...] = get_args(Walk)
 DEFAULT_MIX = (("move", 997), ("attack", 1), ("chat", 1), ("skill", 1))
-DRAIN_S = 3.0  # events are judged by who heard them
+DRAIN_S = 6.0  # the model gives everybody five seconds to hear of an event
 
 # What the gateway does not let anybody configure (dpdk_app/runtime/worlds.c), and the walk is by.
 _HYSTERESIS = 1.1
