@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/unsealed.h"
 #include "crypto/keys.h"
 #include "net/checksum.h"
 
@@ -52,16 +53,25 @@ static void make_keys(struct movers *movers)
 	}
 }
 
-static void shuffle(struct movers *movers)
+static void shuffle(struct movers *movers, uint32_t *order)
 {
-	for (uint32_t i = 0; i < movers->walk.count; i++)
-		movers->order[i] = i;
 	for (uint32_t i = movers->walk.count; i > 1; i--) {
-		const uint32_t other = walk_draw(&movers->walk, i), kept = movers->order[i - 1];
+		const uint32_t other = walk_draw(&movers->walk, i), kept = order[i - 1];
 
-		movers->order[i - 1] = movers->order[other];
-		movers->order[other] = kept;
+		order[i - 1] = order[other];
+		order[other] = kept;
 	}
+}
+
+static void make_order(struct movers *movers)
+{
+	const uint32_t n = movers->walk.count;
+
+	for (uint32_t i = 0; i < n; i++)
+		movers->order[i] = i;
+	shuffle(movers, movers->order);
+	for (uint32_t i = 1; i < movers->ahead; i++)
+		memcpy(movers->order + (size_t)i * n, movers->order, n * sizeof(*movers->order));
 }
 
 bool movers_make(struct movers *movers)
@@ -76,14 +86,16 @@ bool movers_make(struct movers *movers)
 		movers->sent[i] = sent ? sent + (size_t)i * n : NULL;
 	movers->key = aligned_alloc(CACHE_LINE, n * sizeof(*movers->key));
 	movers->mover = calloc(n, sizeof(*movers->mover));
-	movers->order = calloc(n, sizeof(*movers->order));
+	movers->order = calloc((size_t)n * movers->ahead, sizeof(*movers->order));
 	movers->frame = calloc((size_t)n * movers->ahead, sizeof(*movers->frame));
 	movers->said = calloc((size_t)n * movers->ahead, sizeof(*movers->said));
 	whole = whole && movers->key && movers->mover && movers->order && movers->frame && movers->said;
 	if (!whole || !cipher_code_init(&movers->code))
 		return false;
+	if (movers->plan->unsealed)
+		unseal(&movers->code);
 	make_keys(movers);
-	shuffle(movers);
+	make_order(movers);
 	return true;
 }
 
@@ -185,10 +197,12 @@ static void seal(struct movers *movers, uint32_t player, const struct mover_said
 
 static void say_all(struct movers *movers, uint32_t tick)
 {
-	const size_t row = (size_t)(tick % movers->ahead) * movers->walk.count;
+	const size_t row = movers_nth(movers, tick, 0);
 
+	if (movers->plan->jitter)
+		shuffle(movers, movers->order + row);
 	for (uint32_t nth = 0; nth < movers->walk.count; nth++) {
-		const uint32_t player = movers->order[nth];
+		const uint32_t player = movers->order[row + nth];
 		struct mover_frame *frame = &movers->frame[row + nth];
 
 		hear(movers, player, tick);

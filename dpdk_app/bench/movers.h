@@ -46,10 +46,10 @@ struct movers {
 	struct cipher_code code;
 	struct cipher_key *key; // to the gateway
 	struct mover *mover;
-	uint32_t *order;                   // in which they come in a tick: n-th, who
 	uint32_t *sent[MOVERS_KEPT_TICKS]; // to each player, up to a tick: counter of the newest datagram
 	uint32_t ahead;                    // ticks that are made at once
-	struct mover_frame *frame;         // by tick modulo `ahead`, and order
+	uint32_t *order;                   // in which they come: by tick modulo `ahead`, n-th, who
+	struct mover_frame *frame;         // likewise
 	struct mover_said *said;           // likewise
 };
 
@@ -74,14 +74,25 @@ ALWAYS_INLINE void movers_sent(struct movers *movers, uint32_t player, uint32_t 
 		*sent = counter;
 }
 
+ALWAYS_INLINE size_t movers_nth(const struct movers *movers, uint32_t tick, uint32_t nth)
+{
+	return (size_t)(tick % movers->ahead) * movers->walk.count + nth;
+}
+
+/// Whose movement comes as the n-th of a tick?
+ALWAYS_INLINE uint32_t movers_who(const struct movers *movers, uint32_t tick, uint32_t nth)
+{
+	return movers->order[movers_nth(movers, tick, nth)];
+}
+
 ALWAYS_INLINE const struct mover_frame *movers_frame(const struct movers *movers, uint32_t tick, uint32_t nth)
 {
-	return &movers->frame[(size_t)(tick % movers->ahead) * movers->walk.count + nth];
+	return &movers->frame[movers_nth(movers, tick, nth)];
 }
 
 ALWAYS_INLINE const struct mover_said *movers_said(const struct movers *movers, uint32_t tick, uint32_t nth)
 {
-	return &movers->said[(size_t)(tick % movers->ahead) * movers->walk.count + nth];
+	return &movers->said[movers_nth(movers, tick, nth)];
 }
 
 #endif

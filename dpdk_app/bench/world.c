@@ -12,6 +12,7 @@
 #include <rte_launch.h>
 
 #include "bench/rewinding.h"
+#include "bench/unsealed.h"
 #include "engine/dpdk/transmit.h"
 #include "replication/turn.h"
 #include "runtime/engine.h"
@@ -28,6 +29,12 @@ static void begin(struct world_bench *b)
 	b->mark = rte_rdtsc();
 }
 
+/// So many cycles, on the clock.
+static uint64_t on_clock(const struct world_bench *b, uint64_t cycles)
+{
+	return cycles / b->plan->times_as_fast;
+}
+
 /// Cycles of the worker since begin(), without the harness's.
 static uint64_t spent(const struct world_bench *b, uint64_t until)
 {
@@ -37,14 +44,15 @@ static uint64_t spent(const struct world_bench *b, uint64_t until)
 }
 
 /// The worker's work is done: the clock goes on.
-static uint64_t spend(struct world_bench *b, enum bench_stage stage)
+static void spend(struct world_bench *b, enum bench_stage stage)
 {
 	const uint64_t took = spent(b, rte_rdtsc());
 	const uint64_t counted = took < b->theft ? took : b->theft;
 
-	b->now += counted;
+	b->now += on_clock(b, counted);
 	b->cycles[stage] += counted;
-	return took;
+	if (b->measures)
+		samples_add(&b->step[stage], (double)took);
 }
 
 static uint64_t begins_at(const struct world_bench *b, uint32_t tick)
@@ -113,7 +121,7 @@ static void serve_moves(struct world_bench *b)
 	(void)transmit_answers(b->worker, b->queue, &burst, mbufs, n, bytes);
 	spend(b, STAGE_MOVES);
 	for (unsigned i = 0; i < n; i++)
-		witness_moved(&b->witness, b->tick, nth[i], at, came);
+		checker_moved(&b->checker, b->tick, nth[i], at, came);
 	if (b->measures)
 		samples_add(&b->handling, (double)(b->now - came));
 }
@@ -142,7 +150,6 @@ static bool step_world(struct world_bench *b)
 {
 	const enum bench_stage stage = stage_of(b->replica);
 	enum turn_step step;
-	uint64_t took;
 
 	begin(b);
 	step = turn_step(b->replication, b->now);
@@ -150,9 +157,7 @@ static bool step_world(struct world_bench *b)
 		return false;
 	if (step == TURN_SENDS)
 		send_egress(&b->worker->common, &world_egress, b->replication, WORLDS_SENT_AT_ONCE, b->now);
-	took = spend(b, stage);
-	if (b->measures)
-		samples_add(&b->steps, (double)took);
+	spend(b, stage);
 	if (stage == STAGE_SEND && b->replica->stage != TICK_SEND)
 		b->last_sent = b->now;
 	return true;
@@ -161,25 +166,36 @@ static bool step_world(struct world_bench *b)
 /// As runtime/worlds.c does it.
 static bool run_worlds(struct world_bench *b)
 {
-	const uint64_t from = b->now, until = from + WORLDS_STEPS_US * b->hz / 1000000;
+	const uint64_t until = b->now + on_clock(b, WORLDS_STEPS_US * b->hz / 1000000);
 	bool any = false;
 
 	while (b->now < until && step_world(b))
 		any = true;
-	if (any && b->measures)
-		samples_add(&b->holds, (double)(b->now - from));
 	return any;
 }
 
-static void run_sessions(struct world_bench *b)
+static bool run_sessions(struct world_bench *b)
 {
 	struct session_shard *shard = b->replication->shard;
 
 	if (!egress_ready(shard) && egress_due(shard) > b->now)
-		return;
+		return false;
 	begin(b);
 	send_egress(&b->worker->common, &session_egress, shard, BURST_MAX, b->now);
 	spend(b, STAGE_EGRESS);
+	return true;
+}
+
+/// All between two looks at what came.
+/// @return the worlds have more to do
+static bool run_tasks(struct world_bench *b)
+{
+	const uint64_t from = b->now;
+	const bool more = run_worlds(b);
+
+	if ((run_sessions(b) || more) && b->measures)
+		samples_add(&b->holds, (double)(b->now - from));
+	return more;
 }
 
 // ---------------------------------------------------------------- what leaves
@@ -203,7 +219,7 @@ static uint16_t on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf *mbuf
 		b->sent_bytes += b->measures ? length : 0;
 		movers_sent(&b->movers, player, header->counter, b->tick);
 		if (!movers_lose(&b->movers, player, header->counter))
-			witness_reads(&b->witness, player, payload, length, b->now + spent(b, from));
+			checker_reads(&b->checker, player, payload, length, b->now + on_clock(b, spent(b, from)));
 	}
 	b->harness += rte_rdtsc() - from;
 	return n;
@@ -223,7 +239,7 @@ static void begin_tick(struct world_bench *b, uint32_t tick)
 	if (tick % b->movers.ahead == 0)
 		movers_say(&b->movers, tick);
 	movers_tick(&b->movers, tick);
-	witness_tick(&b->witness, tick, b->measures);
+	checker_tick(&b->checker, tick, b->measures);
 }
 
 static void end_tick(struct world_bench *b)
@@ -249,14 +265,11 @@ static void pass(struct world_bench *b, uint32_t tick)
 	end = b->tick_began + b->replica->tick_cycles;
 	while (b->now < end || b->burst < b->bursts) {
 		const bool came = b->burst < b->bursts && arrives_at(b, b->burst) <= b->now;
-		bool busy = came;
 		uint64_t next;
 
 		if (came)
 			serve_moves(b);
-		busy |= run_worlds(b);
-		run_sessions(b);
-		if (busy)
+		if (run_tasks(b) || came)
 			continue;
 		next = b->burst < b->bursts ? arrives_at(b, b->burst) : end;
 		if (b->replica->due > b->now && b->replica->due < next)
@@ -294,21 +307,21 @@ static bool make_samples(struct world_bench *b)
 	bool whole = samples_make(&b->whole, ticks) && samples_make(&b->ticks, ticks);
 
 	for (unsigned i = 0; i < STAGES; i++)
-		whole = samples_make(&b->stage[i], ticks) && whole;
-	return samples_make(&b->steps, SAMPLES_MAX) && samples_make(&b->holds, SAMPLES_MAX) &&
-	       samples_make(&b->handling, SAMPLES_MAX) && whole;
+		whole = samples_make(&b->stage[i], ticks) && samples_make(&b->step[i], STEPS_MAX) && whole;
+	return samples_make(&b->holds, SAMPLES_MAX) && samples_make(&b->handling, SAMPLES_MAX) && whole;
 }
 
 static void free_all(struct world_bench *b)
 {
-	for (unsigned i = 0; i < STAGES; i++)
+	for (unsigned i = 0; i < STAGES; i++) {
 		samples_free(&b->stage[i]);
+		samples_free(&b->step[i]);
+	}
 	samples_free(&b->whole);
 	samples_free(&b->ticks);
-	samples_free(&b->steps);
 	samples_free(&b->holds);
 	samples_free(&b->handling);
-	witness_free(&b->witness);
+	checker_free(&b->checker);
 	movers_free(&b->movers);
 	walk_free(&b->movers.walk);
 }
@@ -333,7 +346,7 @@ static int make_all(struct world_bench *b, const struct pg_gateway *g, void *sta
 	memcpy(movers->gateway_mac, identity->mac, sizeof(movers->gateway_mac));
 	b->bursts = (plan->players + BURST_MAX - 1) / BURST_MAX;
 	if (!walk_make(&movers->walk, plan->standing_percent, plan->ordered) || !movers_make(movers) ||
-	    !make_samples(b) || !witness_make(&b->witness, movers, b->replica, plan->readers))
+	    !make_samples(b) || !checker_make(&b->checker, movers, b->replica, plan->readers))
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
 	if (!rte_eth_add_tx_callback(b->queue->port_id, 0, on_transmit, b))
 		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of bursts");
@@ -368,6 +381,8 @@ int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_benc
 	b->replica = &b->replication->replica[0];
 	b->hz = pg_tsc_hz();
 	b->theft = THEFT_US * b->hz / 1000000;
+	if (plan->unsealed)
+		unseal(&b->replication->shard->code);
 	rc = make_all(b, gateway, state, error);
 	if (rc == PG_OK)
 		rc = run_on(gateway->plan.worker[0].lcore, b, error);

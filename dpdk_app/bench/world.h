@@ -4,13 +4,14 @@
 #ifndef POLLGATE_BENCH_WORLD_H
 #define POLLGATE_BENCH_WORLD_H
 
+#include "bench/checker.h"
 #include "bench/movers.h"
 #include "bench/samples.h"
-#include "bench/witness.h"
 #include "engine/dpdk/dpdk.h"
 #include "replication/replication.h"
 
 #define SAMPLES_MAX 4000000
+#define STEPS_MAX 1000000 // of a stage
 
 enum bench_stage {
 #define PG_BENCH_STAGE(NAME, ...) STAGE_##NAME,
@@ -29,7 +30,7 @@ struct world_bench {
 	uint32_t bursts;    // in which movements come in a tick
 
 	struct movers movers;
-	struct witness witness;
+	struct checker checker;
 
 	// of the run
 	uint64_t now;           // the worker's clock
@@ -42,8 +43,9 @@ struct world_bench {
 
 	struct pg_world_counts counts_before;
 	uint64_t sent, sent_bytes;
-	struct samples stage[STAGES], whole;          // cycles of a tick
-	struct samples ticks, steps, holds, handling; // cycles
+	struct samples stage[STAGES], whole;   // cycles of a tick
+	struct samples step[STAGES];           // cycles
+	struct samples ticks, holds, handling; // likewise
 };
 
 /// What was measured.

@@ -26,12 +26,21 @@ static void tell_cycles(struct world_bench *b, struct pg_bench_world_run *run)
 	run->busy = samples_mean(&b->whole) / (double)b->replica->tick_cycles;
 }
 
+static void tell_steps(struct world_bench *b, struct pg_bench_world_run *run)
+{
+	double *const step[STAGES] = {
+#define PG_BENCH_STAGE(NAME, name, ...) &run->step_##name##_p99_s,
+#include "bench_stages.def"
+	};
+
+	for (unsigned i = 0; i < STAGES; i++)
+		*step[i] = seconds(b, samples_quantile(&b->step[i], 0.99));
+}
+
 static void tell_times(struct world_bench *b, struct pg_bench_world_run *run)
 {
 	run->tick_p50_s = seconds(b, samples_quantile(&b->ticks, 0.5));
 	run->tick_p99_s = seconds(b, samples_quantile(&b->ticks, 0.99));
-	run->step_p99_s = seconds(b, samples_quantile(&b->steps, 0.99));
-	run->step_longest_s = seconds(b, samples_quantile(&b->steps, 1));
 	run->hold_p99_s = seconds(b, samples_quantile(&b->holds, 0.99));
 	run->hold_longest_s = seconds(b, samples_quantile(&b->holds, 1));
 	run->handling_p50_s = seconds(b, samples_quantile(&b->handling, 0.5));
@@ -41,11 +50,11 @@ static void tell_times(struct world_bench *b, struct pg_bench_world_run *run)
 /// Of its cells and counts, what is not glimpses.
 static void tell_bytes(const struct world_bench *b, struct pg_bench_world_run *run)
 {
-	const struct witness *w = &b->witness;
+	const struct checker *c = &b->checker;
 	const double ticks = b->plan->ticks, players = b->plan->players;
 
-	run->bytes_per_neighbour = w->told == 0 ? 0 : (double)w->state_bytes / (double)w->told;
-	run->neighbours = w->states == 0 ? 0 : (double)w->told / (double)w->states;
+	run->bytes_per_neighbour = c->told == 0 ? 0 : (double)c->state_bytes / (double)c->told;
+	run->neighbours = c->states == 0 ? 0 : (double)c->told / (double)c->states;
 	run->bits_per_s = 8.0 * (double)b->sent_bytes / players / ticks * b->replica->plan->tick_hz;
 }
 
@@ -64,28 +73,29 @@ static void tell_counts(const struct world_bench *b, struct pg_bench_world_run *
 	run->sent = b->sent;
 }
 
-static void tell_witness(struct world_bench *b, struct pg_bench_world_run *run)
+static void tell_checker(struct world_bench *b, struct pg_bench_world_run *run)
 {
-	struct witness *w = &b->witness;
+	struct checker *c = &b->checker;
 
-	run->appears_p50_s = seconds(b, samples_quantile(&w->appears, 0.5));
-	run->appears_p99_s = seconds(b, samples_quantile(&w->appears, 0.99));
-	run->staleness_p50_s = samples_quantile(&w->staleness, 0.5) / b->replica->plan->tick_hz;
-	run->staleness_p99_s = samples_quantile(&w->staleness, 0.99) / b->replica->plan->tick_hz;
-	run->checked = w->checked;
-	run->wrong = w->wrong;
-	run->glimpses_checked = w->glimpses_checked;
-	run->glimpses_wrong = w->glimpses_wrong;
-	run->puzzled = witness_puzzled(w);
-	run->greatest_error = w->greatest_error;
+	run->appears_p50_s = seconds(b, samples_quantile(&c->appears, 0.5));
+	run->appears_p99_s = seconds(b, samples_quantile(&c->appears, 0.99));
+	run->staleness_p50_s = samples_quantile(&c->staleness, 0.5) / b->replica->plan->tick_hz;
+	run->staleness_p99_s = samples_quantile(&c->staleness, 0.99) / b->replica->plan->tick_hz;
+	run->checked = c->checked;
+	run->wrong = c->wrong;
+	run->glimpses_checked = c->glimpses_checked;
+	run->glimpses_wrong = c->glimpses_wrong;
+	run->malformed = checker_malformed(c);
+	run->greatest_error = c->greatest_error;
 }
 
 void world_bench_tell(struct world_bench *bench, struct pg_bench_world_run *run)
 {
 	*run = (struct pg_bench_world_run){0};
 	tell_cycles(bench, run);
+	tell_steps(bench, run);
 	tell_times(bench, run);
 	tell_bytes(bench, run);
 	tell_counts(bench, run);
-	tell_witness(bench, run);
+	tell_checker(bench, run);
 }

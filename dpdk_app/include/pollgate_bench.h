@@ -86,6 +86,9 @@ struct pg_bench_world_plan {
 	double side_m;    // of the square; the first world of the plan has 64 m around it, and begins at 0, 0
 	uint32_t standing_percent;
 	bool ordered;              // players who are near logged in one after the other
+	bool jitter;               // movements come at any time of their tick, else each player's at the same
+	bool unsealed;             // nothing is encrypted, and tags are not looked at
+	uint32_t times_as_fast;    // the core, by the clock, and not by the cycles that are told; 1: as it is
 	uint32_t round_trip_ticks; // and up to round_trip_spread more, by player
 	uint32_t round_trip_spread;
 	uint32_t lost_per_mille; // datagrams, each way
@@ -100,9 +103,11 @@ struct pg_bench_world_run {
 	double cycles; // of a player in a tick: all
 #define PG_BENCH_STAGE(NAME, name, ...) double cycles_##name;
 #include "bench_stages.def"
+	// p99 of a stage's steps; of movements and of what sessions say: of bursts
+#define PG_BENCH_STAGE(NAME, name, ...) double step_##name##_p99_s;
+#include "bench_stages.def"
 	double busy;                             // share of a core
 	double tick_p50_s, tick_p99_s;           // from its begin to its last datagram
-	double step_p99_s, step_longest_s;       // of the worlds' task
 	double hold_p99_s, hold_longest_s;       // between two looks at what came
 	double handling_p50_s, handling_p99_s;   // from a movement's arrival to its end
 	double appears_p50_s, appears_p99_s;     // from a movement's arrival to the datagram with it, of readers
@@ -113,7 +118,7 @@ struct pg_bench_world_run {
 	uint64_t states, fulls, looks, looks_capped, left_out, shed, overruns;
 	uint64_t checked, wrong;                   // states that readers decoded
 	uint64_t glimpses_checked, glimpses_wrong; // likewise
-	uint64_t puzzled;                          // bodies and records that no gateway sends
+	uint64_t malformed;                          // bodies and records that no gateway sends
 	double greatest_error;                     // of a state: quanta on an axis
 	uint64_t sent, taken;                      // datagrams, movements
 };

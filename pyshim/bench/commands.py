@@ -21,7 +21,7 @@ from pyshim.bench.reports.costs import costs
 from pyshim.bench.reports.html import refuse_html, write_html
 from pyshim.bench.reports.report import Report, Row, as_json, as_table
 from pyshim.bench.reports.results import write_results
-from pyshim.bench.world import stages
+from pyshim.bench.reports.worlds import growth, stages, steps
 from pyshim.host.machine import host_facts
 from pyshim.system.interruption import interrupts_held
 
@@ -101,7 +101,8 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
         if json:
             typer.echo(as_json(report))
         else:
-            Console().print(as_table(report, [costs(report.rows), stages(report.rows), bars(report.rows)]))
+            beside = (table(report.rows) for table in (costs, stages, steps, growth, bars))
+            Console().print(as_table(report, list(beside)))
         if html is not None:
             write_html(html, report)
         sys.stdout.flush()

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pyshim.bench.pairs import Ratio
 from pyshim.bench.reports.bars import Bar
-from pyshim.bench.rig.world_run import Place, World, measure_world
+from pyshim.bench.reports.report import Row
+from pyshim.bench.reports.worlds import growth, growth_told
+from pyshim.bench.rig.world_run import Place, World, WorldRun, measure_world
+from pyshim.bench.world import with_costs_of
 from pyshim.views.units import number
 from tests.bench.commands import BRIEFLY, bench
 
@@ -19,12 +24,37 @@ PLAYERS = 300
 @pytest.mark.parametrize("place", list(Place))
 def test_all_that_readers_decode_is_so(place: Place, tmp_path: Path) -> None:
     run = measure_world(tmp_path, World(players=PLAYERS, place=place), warm_ticks=280, ticks=120)
-    assert run.wrong == run.glimpses_wrong == run.puzzled == 0
+    assert run.wrong == run.glimpses_wrong == run.malformed == 0
     assert run.checked > 16 * 120 * 20
     assert run.greatest_error <= 1.25
     assert run.states == run.sent == 120 * PLAYERS
     assert 0.97 * run.states < run.taken < run.states  # two of a hundred movements are lost
     assert run.shed == run.overruns == 0
+
+
+def test_what_is_not_sealed_says_the_same(tmp_path: Path) -> None:
+    sealed, unsealed = (
+        measure_world(tmp_path, World(PLAYERS, Place.TOWN, unsealed=unsealed), 60, 60)
+        for unsealed in (False, True)
+    )
+    assert unsealed.wrong == unsealed.malformed == 0 < unsealed.checked
+    assert (unsealed.sent, unsealed.taken) == (sealed.sent, sealed.taken)
+    assert unsealed.bits_per_s == pytest.approx(sealed.bits_per_s, rel=0.01)
+
+
+def test_movements_at_uneven_times_are_told_in_more(tmp_path: Path) -> None:
+    even, uneven = (
+        measure_world(tmp_path, World(PLAYERS, Place.TOWN, jitter=jitter), 60, 60) for jitter in (False, True)
+    )
+    assert uneven.wrong == uneven.malformed == 0 < uneven.checked
+    assert uneven.taken == even.taken  # they are no reason to refuse any
+    assert uneven.bytes_per_neighbour > 1.1 * even.bytes_per_neighbour
+
+
+def test_on_a_faster_core_the_same_is_done(tmp_path: Path) -> None:
+    run = measure_world(tmp_path, World(PLAYERS, Place.SPREAD, times_as_fast=4), 60, 60)
+    assert run.wrong == run.shed == 0 < run.checked
+    assert run.sent == 60 * PLAYERS
 
 
 def test_who_stands_is_told_in_less(tmp_path: Path) -> None:
@@ -47,6 +77,43 @@ def test_a_row_says_what_it_is_held_to(tmp_path: Path) -> None:
     held = {bar["figure"]: bar for bar in row["bars"]}
     assert held.keys() >= {"busy_percent", "tick_p99_s", "appears_s", "bytes_per_neighbour", "handling_p99_s"}
     assert held["bytes_per_neighbour"]["found"] == row["bytes_per_neighbour"]
+
+
+def test_the_seal_is_told_by_pairs(tmp_path: Path) -> None:
+    ended = bench("world", "--rows", "town-5000-unsealed", "--json", *BRIEFLY, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (row,) = json.loads(ended.stdout)["rows"]
+    assert (row["against"], row["sealed"]) == ("sealed", False)
+    assert len(row["against_samples"]) == len(row["samples"])
+    assert row["seal_cycles_min"] <= row["seal_cycles"] <= row["seal_cycles_max"]
+
+
+def _row(name: str, players: int, cycles: float) -> Row:
+    details = {"players": players, "tick_hz": 60, "cycles": cycles, "cycles_moves": 0.0}
+    return Row(name, "", 1, (1,), "", (1,), Ratio(1, 1, 1), "gateway", details)
+
+
+def test_what_players_cost_is_told_by_their_number() -> None:
+    rows = [
+        _row("spread-200000", 200_000, 1500),
+        _row("spread-5000", 5_000, 1000),
+        _row("town-5000", 5_000, 4000),
+        _row("spread-200000-unsealed", 200_000, 900),
+        _row("spread-50000", 50_000, 1100),
+    ]
+    assert [line[-1] for line in growth(rows)[1:]] == ["1.00", "1.10", "1.50"]
+    told = growth_told(rows)
+    assert "spread-200000 over spread-5000: 1.50; bar 2, holds" in told
+    assert "spread-200000 over spread-50000: 1.36; bar 1.3, does NOT hold" in told
+    assert growth(rows[:1]) == []
+    assert growth_told(rows[:1]) == ""
+
+
+def test_what_there_was_no_time_for_is_reckoned_in() -> None:
+    values = dict.fromkeys(WorldRun.__dataclass_fields__, 1)
+    short, whole = (WorldRun(**{**values, "busy": busy, "cycles": 10 * busy}) for busy in (1.1, 1.9))
+    told = with_costs_of(replace(short, shed=5), whole)
+    assert (told.busy, told.cycles, told.shed) == (1.9, 19.0, 5)
 
 
 def test_a_bar_is_held_by_the_median() -> None:

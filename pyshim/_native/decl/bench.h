@@ -41,6 +41,9 @@ struct pg_bench_world_plan {
 	double side_m;
 	uint32_t standing_percent;
 	bool ordered;
+	bool jitter;
+	bool unsealed;
+	uint32_t times_as_fast;
 	uint32_t round_trip_ticks;
 	uint32_t round_trip_spread;
 	uint32_t lost_per_mille;
@@ -60,9 +63,16 @@ struct pg_bench_world_run {
 	double cycles_send;
 	double cycles_tidy;
 	double cycles_egress;
+	double step_moves_p99_s;
+	double step_publish_p99_s;
+	double step_grid_p99_s;
+	double step_records_p99_s;
+	double step_look_p99_s;
+	double step_send_p99_s;
+	double step_tidy_p99_s;
+	double step_egress_p99_s;
 	double busy;
 	double tick_p50_s, tick_p99_s;
-	double step_p99_s, step_longest_s;
 	double hold_p99_s, hold_longest_s;
 	double handling_p50_s, handling_p99_s;
 	double appears_p50_s, appears_p99_s;
@@ -73,7 +83,7 @@ struct pg_bench_world_run {
 	uint64_t states, fulls, looks, looks_capped, left_out, shed, overruns;
 	uint64_t checked, wrong;
 	uint64_t glimpses_checked, glimpses_wrong;
-	uint64_t puzzled;
+	uint64_t malformed;
 	double greatest_error;
 	uint64_t sent, taken;
 };

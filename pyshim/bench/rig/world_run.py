@@ -61,6 +61,9 @@ class World:
     tick_hz: int = 60
     standing_percent: int = 0
     ordered: bool = False
+    jitter: bool = False
+    unsealed: bool = False
+    times_as_fast: int = 1  # the core, by the worker's clock
     round_trip_ticks: int = 6
     round_trip_spread: int = 4
     lost_per_mille: int = 20
@@ -89,11 +92,17 @@ class WorldRun:
     cycles_send: float
     cycles_tidy: float
     cycles_egress: float
+    step_moves_p99_s: float
+    step_publish_p99_s: float
+    step_grid_p99_s: float
+    step_records_p99_s: float
+    step_look_p99_s: float
+    step_send_p99_s: float
+    step_tidy_p99_s: float
+    step_egress_p99_s: float
     busy: float
     tick_p50_s: float
     tick_p99_s: float
-    step_p99_s: float
-    step_longest_s: float
     hold_p99_s: float
     hold_longest_s: float
     handling_p50_s: float
@@ -116,7 +125,7 @@ class WorldRun:
     wrong: int
     glimpses_checked: int
     glimpses_wrong: int
-    puzzled: int
+    malformed: int
     greatest_error: float
     sent: int
     taken: int
@@ -149,9 +158,9 @@ def measure_world(directory: Path, world: World, warm_ticks: int, ticks: int, re
     arguments = (str(config), str(warm_ticks), str(ticks), str(readers), json.dumps(asdict(world)))
     seconds = (warm_ticks + ticks) / world.tick_hz + world.players / 1000
     run = WorldRun(**run_module("pyshim.bench.rig.world_server", "a world", arguments, 10 * seconds + 60))
-    if run.wrong or run.glimpses_wrong or run.puzzled:
+    if run.wrong or run.glimpses_wrong or run.malformed:
         raise UnavailableError(
             f"players saw what is not so: {run.wrong:,} of {run.checked:,} states, {run.glimpses_wrong:,} of "
-            f"{run.glimpses_checked:,} glimpses, {run.puzzled:,} that no gateway sends"
+            f"{run.glimpses_checked:,} glimpses, {run.malformed:,} that no gateway sends"
         )
     return run

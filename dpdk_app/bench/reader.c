@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// bench/eye.c: see eye.h.
+// bench/reader.c: see reader.h.
 
-#include "bench/eye.h"
+#include "bench/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/unsealed.h"
 #include "crypto/cipher.h"
 #include "crypto/keys.h"
 #include "wire/session.h"
@@ -13,57 +14,59 @@
 
 #define GLIMPSES_KEPT 64 // by the view, which is not asked for them
 
-struct eye {
+struct reader {
 	struct cipher_code code;
 	struct cipher_key key CACHE_ALIGNED;
 	struct world_view *view;
 	uint64_t malformed; // datagrams
 };
 
-struct eye *eye_make(const uint8_t secret[32])
+struct reader *reader_make(const uint8_t secret[32], bool unsealed)
 {
 	const struct world_view_rules rules = {.glimpses = GLIMPSES_KEPT};
-	struct eye *eye = aligned_alloc(CACHE_LINE, whole_lines(sizeof(*eye)));
+	struct reader *reader = aligned_alloc(CACHE_LINE, whole_lines(sizeof(*reader)));
 	struct traffic_keys keys;
 
-	if (!eye)
+	if (!reader)
 		return NULL;
-	memset(eye, 0, sizeof(*eye));
-	eye->view = malloc(world_view_size(&rules));
-	if (!eye->view || !cipher_code_init(&eye->code)) {
-		eye_free(eye);
+	memset(reader, 0, sizeof(*reader));
+	reader->view = malloc(world_view_size(&rules));
+	if (!reader->view || !cipher_code_init(&reader->code)) {
+		reader_free(reader);
 		return NULL;
 	}
-	world_view_make(eye->view, &rules);
+	if (unsealed)
+		unseal(&reader->code);
+	world_view_make(reader->view, &rules);
 	traffic_keys_derive(&keys, secret);
-	cipher_key_init(&eye->code, &eye->key, keys.to_client, keys.to_client_salt);
-	return eye;
+	cipher_key_init(&reader->code, &reader->key, keys.to_client, keys.to_client_salt);
+	return reader;
 }
 
-void eye_free(struct eye *eye)
+void reader_free(struct reader *reader)
 {
-	if (!eye)
+	if (!reader)
 		return;
-	cipher_code_free(&eye->code);
-	free(eye->view);
-	free(eye);
+	cipher_code_free(&reader->code);
+	free(reader->view);
+	free(reader);
 }
 
-uint64_t eye_puzzled(const struct eye *eye)
+uint64_t reader_malformed(const struct reader *reader)
 {
-	const struct world_counts *counts = &eye->view->counts;
+	const struct world_counts *counts = &reader->view->counts;
 
-	return eye->malformed + counts->malformed + counts->impossible;
+	return reader->malformed + counts->malformed + counts->impossible;
 }
 
 // ---------------------------------------------------------------- what it says
 
-static void tell_slots(const struct world_view *view, struct eye_told *told)
+static void tell_slots(const struct world_view *view, struct reader_told *told)
 {
 	for (unsigned i = 0; i < WORLD_SLOTS_MAX; i++) {
 		const struct world_slot *slot = &view->slot[i];
 		const unsigned at = told->tick % WORLD_KEPT_TICKS;
-		struct eye_seen *seen = &told->slot[told->slots];
+		struct reader_seen *seen = &told->slot[told->slots];
 
 		if (!slot->occupied || !(slot->history.there >> at & 1) || slot->history.tick[at] != told->tick)
 			continue;
@@ -74,7 +77,7 @@ static void tell_slots(const struct world_view *view, struct eye_told *told)
 	}
 }
 
-static void tell_glimpses(const struct world_view *view, struct eye_told *told)
+static void tell_glimpses(const struct world_view *view, struct reader_told *told)
 {
 	const unsigned shift = view->world.cell_shift;
 	const uint8_t *at = view->body.strips_at;
@@ -85,10 +88,10 @@ static void tell_glimpses(const struct world_view *view, struct eye_told *told)
 		struct world_strip strip;
 		const uint8_t *next = world_strip_at(at, &strip);
 
-		for (unsigned j = 0; j < strip.glimpses && told->glimpses < EYE_GLIMPSES_MAX; j++) {
+		for (unsigned j = 0; j < strip.glimpses && told->glimpses < READER_GLIMPSES_MAX; j++) {
 			const struct world_glimpse glimpse = world_glimpse_at(at, j);
 
-			told->glimpse[told->glimpses++] = (struct eye_seen){
+			told->glimpse[told->glimpses++] = (struct reader_seen){
 				.number = glimpse.number,
 				.position = {(strip.cell_x << shift) + (glimpse.x << (shift - 8)) + (1 << (shift - 9)),
 					     (strip.cell_y << shift) + (glimpse.y << (shift - 8)) + (1 << (shift - 9))},
@@ -99,30 +102,31 @@ static void tell_glimpses(const struct world_view *view, struct eye_told *told)
 	told->state_bytes -= (uint32_t)(at - first);
 }
 
-static void take(struct eye *eye, uint8_t type, const uint8_t *body, uint16_t length, uint32_t counter,
-		 struct eye_told *told)
+static void take(struct reader *reader, uint8_t type, const uint8_t *body, uint16_t length, uint32_t counter,
+		 struct reader_told *told)
 {
 	struct world_known known;
 
 	if (type == SESSION_WORLD && world_known_read(body, length, &known)) {
-		world_view_begin(eye->view, &known, counter);
+		world_view_begin(reader->view, &known, counter);
 	} else if (type == SESSION_WORLD_STATE) {
-		const uint64_t before = eye->view->counts.states;
+		const uint64_t before = reader->view->counts.states;
 
-		world_view_apply(eye->view, body, length, counter, 0);
-		told->any = eye->view->counts.states != before;
-		told->tick = eye->view->newest;
+		world_view_apply(reader->view, body, length, counter, 0);
+		told->any = reader->view->counts.states != before;
+		told->tick = reader->view->newest;
 		if (told->any) {
 			told->state_bytes = length;
-			tell_slots(eye->view, told);
-			tell_glimpses(eye->view, told);
+			tell_slots(reader->view, told);
+			tell_glimpses(reader->view, told);
 		}
 	}
-	eye->view->news = (struct world_news){0};
+	reader->view->news = (struct world_news){0};
 }
 
 /// @return false: messages that no gateway sends
-static bool take_messages(struct eye *eye, const uint8_t *at, size_t left, uint32_t counter, struct eye_told *told)
+static bool take_messages(struct reader *reader, const uint8_t *at, size_t left, uint32_t counter,
+			  struct reader_told *told)
 {
 	struct session_message head;
 
@@ -133,14 +137,14 @@ static bool take_messages(struct eye *eye, const uint8_t *at, size_t left, uint3
 		before += head.flags & SESSION_MESSAGE_RELIABLE ? sizeof(uint16_t) : 0;
 		if (before + head.body_len > left)
 			return false;
-		take(eye, head.type, at + before, head.body_len, counter, told);
+		take(reader, head.type, at + before, head.body_len, counter, told);
 		at += before + head.body_len;
 		left -= before + head.body_len;
 	}
 	return left == 0;
 }
 
-bool eye_read(struct eye *eye, const uint8_t *datagram, uint16_t length, struct eye_told *told)
+bool reader_take(struct reader *reader, const uint8_t *datagram, uint16_t length, struct reader_told *told)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
 	uint8_t copy[SESSION_DATAGRAM_MAX];
@@ -150,8 +154,8 @@ bool eye_read(struct eye *eye, const uint8_t *datagram, uint16_t length, struct 
 	if (length < SESSION_DATA_MIN || length > sizeof(copy))
 		return false;
 	memcpy(copy, datagram, length);
-	if (!cipher_open(&eye->code, &eye->key, header->counter, copy, sizeof(*header), length))
+	if (!cipher_open(&reader->code, &reader->key, header->counter, copy, sizeof(*header), length))
 		return false;
 	return header->kind != SESSION_DATA ||
-	       take_messages(eye, copy + SESSION_BEFORE_MESSAGES, length - SESSION_DATA_MIN, header->counter, told);
+	       take_messages(reader, copy + SESSION_BEFORE_MESSAGES, length - SESSION_DATA_MIN, header->counter, told);
 }
