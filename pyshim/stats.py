@@ -197,6 +197,9 @@ def less(now: Count, before: Count) -> Count:
             return now - before
         case Mapping(), Mapping():
             return {name: number - before[name] for name, number in now.items()}
+        case Histogram(), Histogram():
+            since = tuple(map(operator.sub, now.counts, before.counts))
+            return Histogram(now.bounds, since, now.total - before.total)
     raise TypeError(f"{now!r} and {before!r} are no counts of one name")
 
 

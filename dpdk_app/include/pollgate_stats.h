@@ -23,6 +23,7 @@ extern "C" {
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
 #define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
+#define PG_TICK_BUCKETS 19     // see pg_tick_bound_ns(); likewise
 
 struct pg_address {
 	uint8_t family; // 4 or 6
@@ -59,9 +60,10 @@ const char *pg_message_name(unsigned message);
 const char *pg_drop_name(unsigned drop);
 const char *pg_tx_drop_name(unsigned drop);
 
-/// Upper bound (inclusive) of a bucket; UINT64_MAX for the last handling bucket.
+/// Upper bound (inclusive) of a bucket; UINT64_MAX for the last one of those of times.
 uint32_t pg_burst_bound(unsigned bucket);
 uint64_t pg_handling_bound_ns(unsigned bucket);
+uint64_t pg_tick_bound_ns(unsigned bucket);
 
 /// Messages of the session profile that players send: label `type` of pollgate_session_messages_received_total.
 enum pg_request {

@@ -12,6 +12,7 @@
 #include "replication/numbers.h"
 #include "replication/shown.h"
 #include "session/shard.h"
+#include "stats/histogram.h"
 #include "world/glimpses.h"
 #include "world/grid.h"
 #include "world/interest.h"
@@ -124,6 +125,7 @@ struct replication {
 	// set before the worker starts
 	struct session_shard *shard;
 	const struct world_kernels *kernels;
+	struct tick_bounds tick_bounds;
 	uint32_t replicas;
 	struct replica *replica;
 	struct member *members;     // by slot; pages of it exist once touched

@@ -213,6 +213,7 @@ void replication_init(struct replication *replication)
 	struct delivery_context *ctx = &replication->shard->ctx;
 
 	replication->sending = REPLICATION_NOBODY;
+	tick_bounds_init(&replication->tick_bounds, pg_tsc_hz());
 	replication->filler =
 		(struct filler){.fill = fill, .due = due, .context = replication, .begun = begun, .ended = ended};
 	replication->listener = (struct acknowledged_listener){.told = told, .context = replication};

@@ -54,8 +54,23 @@ static bool can_be_cut_short(const struct replica *replica)
 	return replica->stage != TICK_OVER && replica->stage != TICK_PUBLISH && replica->stage != TICK_GRID;
 }
 
+/// How long a tick took that is over but for what nobody waits for.
+static void count_duration(const struct replication *replication, const struct replica *replica, uint64_t now)
+{
+	const uint64_t cycles = now - replica->began;
+
+	counter_add(&replica->counts->tick_duration_cycles, cycles);
+	counter_add(&replica->counts->tick_duration[tick_bucket(&replication->tick_bounds, cycles)], 1);
+}
+
+void turn_sent(const struct replication *replication, uint64_t now)
+{
+	if (replication->active->stage == TICK_TIDY)
+		count_duration(replication, replication->active, now);
+}
+
 /// Who was not told before the next tick came.
-static COLD void overrun(struct replica *replica)
+static COLD void overrun(const struct replication *replication, struct replica *replica, uint64_t now)
 {
 	const uint32_t from = replica->stage == TICK_SEND ? replica->at : 0;
 	uint32_t untold = 0;
@@ -64,6 +79,7 @@ static COLD void overrun(struct replica *replica)
 		return;
 	for (uint32_t rank = from; rank < replica->part->count; rank++)
 		untold += replica_slot(replica, rank) != REPLICATION_NOBODY;
+	count_duration(replication, replica, now);
 	counter_add(&replica->counts->overruns, 1);
 	counter_add(&replica->counts->shed, untold);
 	replica->stage = TICK_OVER;
@@ -271,7 +287,7 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 	if (!replica)
 		return TURN_NOTHING;
 	if (replica->due <= now && can_be_cut_short(replica))
-		overrun(replica);
+		overrun(replication, replica, now);
 	switch (replica->stage) {
 	case TICK_OVER:
 		begin(replica, now);

@@ -23,6 +23,9 @@ void turn_publish(struct replication *replication, uint64_t now);
 /// Go on with the tick that is most urgent.
 enum turn_step turn_step(struct replication *replication, uint64_t now);
 
+/// After TURN_SENDS, when some of the active tick's players were sent theirs.
+void turn_sent(const struct replication *replication, uint64_t now);
+
 /// TSC from which there is something to do.
 uint64_t turn_due(const struct replication *replication);
 

@@ -400,8 +400,10 @@ static unsigned run_worlds(struct task *task, uint64_t now)
 	do {
 		now = pg_tsc();
 		step = turn_step(replication, now);
-		if (step == TURN_SENDS)
+		if (step == TURN_SENDS) {
 			sent += w->parts->send_egress(w, &world_egress, replication, task->budget, now);
+			turn_sent(replication, pg_tsc());
+		}
 	} while (step != TURN_NOTHING && now < until);
 	task->due = turn_due(replication);
 	return sent;

@@ -47,11 +47,19 @@ static int write_burst(char *to, size_t room, unsigned element)
 	return snprintf(to, room, "%u", pg_burst_bound(element));
 }
 
+static int write_seconds(char *to, size_t room, uint64_t ns)
+{
+	return ns == UINT64_MAX ? write_label(to, room, "+Inf") : snprintf(to, room, "%.9g", (double)ns * 1e-9);
+}
+
 static int write_handling(char *to, size_t room, unsigned element)
 {
-	const uint64_t bound = pg_handling_bound_ns(element);
+	return write_seconds(to, room, pg_handling_bound_ns(element));
+}
 
-	return bound == UINT64_MAX ? write_label(to, room, "+Inf") : snprintf(to, room, "%.9g", (double)bound * 1e-9);
+static int write_tick(char *to, size_t room, unsigned element)
+{
+	return write_seconds(to, room, pg_tick_bound_ns(element));
 }
 
 #define IN_PAGE(member) offsetof(struct pg_stats_page, member)

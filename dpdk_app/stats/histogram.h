@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// stats/histogram.h: into which bucket does a burst, or a handling time, fall?
+// stats/histogram.h: into which bucket does a burst, a handling time, or the time of a tick, fall?
 
 #ifndef POLLGATE_STATS_HISTOGRAM_H
 #define POLLGATE_STATS_HISTOGRAM_H
@@ -25,6 +25,15 @@ ALWAYS_INLINE unsigned handling_bucket(const struct handling_bounds *bounds, uin
 		bucket++;
 	return bucket;
 }
+
+/// Bounds of the histogram of a world's ticks, likewise.
+struct tick_bounds {
+	uint64_t cycles[PG_TICK_BUCKETS - 1];
+};
+
+void tick_bounds_init(struct tick_bounds *bounds, uint64_t tsc_hz);
+
+unsigned tick_bucket(const struct tick_bounds *bounds, uint64_t cycles);
 
 /// @param packets  1 … 64
 unsigned burst_bucket(unsigned packets);

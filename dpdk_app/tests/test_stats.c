@@ -44,6 +44,10 @@ static void bucket_bounds_grow(void **state UNUSED)
 		assert_true(pg_burst_bound(i) > pg_burst_bound(i - 1));
 	for (unsigned i = 1; i < PG_HANDLING_BUCKETS; i++)
 		assert_true(pg_handling_bound_ns(i) > pg_handling_bound_ns(i - 1));
+	for (unsigned i = 1; i < PG_TICK_BUCKETS; i++)
+		assert_true(pg_tick_bound_ns(i) > pg_tick_bound_ns(i - 1));
+	assert_true(pg_tick_bound_ns(PG_TICK_BUCKETS - 1) == UINT64_MAX);
+	assert_true(pg_tick_bound_ns(PG_TICK_BUCKETS) == UINT64_MAX);
 	assert_int_equal(pg_burst_bound(PG_BURST_BUCKETS - 1), BURST_MAX);
 	assert_true(pg_handling_bound_ns(PG_HANDLING_BUCKETS - 1) == UINT64_MAX);
 	assert_int_equal(pg_burst_bound(PG_BURST_BUCKETS), UINT32_MAX);
@@ -73,6 +77,19 @@ static void a_handling_time_at_its_bound_is_within_and_beyond_it_is_not(void **s
 		assert_int_equal(handling_bucket(&bounds, pg_handling_bound_ns(i) + 1), i + 1);
 	}
 	assert_int_equal(handling_bucket(&bounds, UINT64_MAX), PG_HANDLING_BUCKETS - 1);
+}
+
+static void a_tick_at_a_bound_is_within_and_beyond_it_is_not(void **state UNUSED)
+{
+	struct tick_bounds bounds;
+
+	tick_bounds_init(&bounds, RIG_HZ); // cycles are nanoseconds
+	assert_int_equal(tick_bucket(&bounds, 0), 0);
+	for (unsigned i = 0; i < PG_TICK_BUCKETS - 1; i++) {
+		assert_int_equal(tick_bucket(&bounds, pg_tick_bound_ns(i)), i);
+		assert_int_equal(tick_bucket(&bounds, pg_tick_bound_ns(i) + 1), i + 1);
+	}
+	assert_int_equal(tick_bucket(&bounds, UINT64_MAX), PG_TICK_BUCKETS - 1);
 }
 
 static void handling_bounds_follow_the_clock(void **state UNUSED)
@@ -277,6 +294,7 @@ int main(void)
 		cmocka_unit_test(bucket_bounds_grow),
 		cmocka_unit_test(every_burst_falls_into_the_first_bucket_that_holds_it),
 		cmocka_unit_test(a_handling_time_at_its_bound_is_within_and_beyond_it_is_not),
+		cmocka_unit_test(a_tick_at_a_bound_is_within_and_beyond_it_is_not),
 		cmocka_unit_test(handling_bounds_follow_the_clock),
 		cmocka_unit_test(a_snapshot_copies_every_byte_before_the_directory),
 		cmocka_unit_test(the_directory_says_where_a_counter_is_and_what_its_elements_are_called),

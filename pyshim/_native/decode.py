@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
 from pyshim.conditions import Condition, DeviceState
-from pyshim.counters import COUNTERS, of
+from pyshim.counters import COUNTERS, Counter, of
 from pyshim.stats import (
     AddressConflict,
     Histogram,
@@ -32,8 +32,7 @@ class Labels:
     """What indexes into the counters' arrays mean; asked of the library once."""
 
     names: Mapping[str, tuple[tuple[int, str], ...]]  # by Counter.values
-    burst_bounds: tuple[float, ...]  # packets
-    handling_bounds: tuple[float, ...]  # seconds
+    bounds: Mapping[str, tuple[float, ...]]  # likewise, of histograms; in their unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,10 @@ class Clock:
 
     now_tsc: int
     tsc_hz: int  # 0 before the first worker process measured it
+
+    def seconds(self, cycles: int) -> float:
+        """How long that is; 0 without a rate."""
+        return cycles / self.tsc_hz if self.tsc_hz else 0.0
 
 
 def labels() -> Labels:
@@ -52,12 +55,20 @@ def labels() -> Labels:
             values: _names(getattr(lib, f"pg_{values}_name"), getattr(lib, length))
             for values, length in arrays.items()
         },
-        burst_bounds=tuple(float(lib.pg_burst_bound(b)) for b in range(lib.PG_BURST_BUCKETS)),
-        handling_bounds=tuple(
-            math.inf if (bound := lib.pg_handling_bound_ns(b)) == _UNBOUNDED_NS else bound * _NANOSECOND
-            for b in range(lib.PG_HANDLING_BUCKETS)
-        ),
+        bounds={one.values: tuple(_bounds(one)) for one in COUNTERS if one.kind == "HISTOGRAM"},
     )
+
+
+def _bounds(histogram: Counter) -> Iterator[float]:
+    buckets = range(getattr(lib, histogram.length))
+    if histogram.unit != "seconds":
+        bound_of = getattr(lib, f"pg_{histogram.values}_bound")
+        yield from (float(bound_of(bucket)) for bucket in buckets)
+        return
+    bound_ns_of = getattr(lib, f"pg_{histogram.values}_bound_ns")
+    for bucket in buckets:
+        bound_ns = bound_ns_of(bucket)
+        yield math.inf if bound_ns == _UNBOUNDED_NS else bound_ns * _NANOSECOND
 
 
 def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> WorkerSnapshot:
@@ -70,11 +81,11 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
         heartbeat_age_s=age,
         policy_generation=stats.policy_generation,
         messages=MessageSnapshot(**_counted(stats.messages, MessageSnapshot, names.names, "MESSAGE")),
-        rx_burst=Histogram(names.burst_bounds, tuple(stats.rx_burst), float(stats.received)),
+        rx_burst=Histogram(names.bounds["burst"], tuple(stats.rx_burst), float(stats.received)),
         handling=Histogram(
-            names.handling_bounds,
+            names.bounds["handling"],
             tuple(stats.handling),
-            stats.handling_cycles / hz if hz else 0.0,
+            clock.seconds(stats.handling_cycles),
         ),
         ports=tuple(
             PortCounts(**_counted(stats.port[index], PortCounts, names.names, "PORT_COUNT"))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshim._native._pollgate import ffi
-from pyshim._native.decode import text
+from pyshim._native.decode import Clock, Labels, text
 from pyshim.counters import COUNTERS, NAMED, Counter
-from pyshim.stats import Count, Instance, less, total
+from pyshim.stats import Count, Histogram, Instance, less, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Place:
     width: int
     label: str  # of the set that it goes by
     before: int  # from a number to what it was when its slot got its name; 0: names stay
+    sum_from: int = 0  # of a histogram: to the sum of what was observed, in cycles; else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,22 @@ def instances(page: Any) -> Instances:
     """Ask the directory of a page."""
     directory = page.directory
     labels = tuple(text(one.label) for one in directory.set)
+    offsets = {
+        (counter.group, counter.field): entry.offset
+        for counter, entry in zip(COUNTERS, directory.entry, strict=True)
+    }
     places: dict[str, list[Place]] = {}
     for counter, entry in zip(COUNTERS, directory.entry, strict=True):
         if entry.set and counter.group in NAMED:
             strides = (entry.offset, entry.worker_stride, entry.index_stride, entry.width)
             named = directory.set[entry.set - 1]
+            sum_from = (
+                offsets[counter.group, f"{counter.field}_cycles"] - entry.offset
+                if counter.kind == "HISTOGRAM"
+                else 0
+            )
             places.setdefault(counter.group, []).append(
-                Place(counter, *strides, text(named.label), named.before)
+                Place(counter, *strides, text(named.label), named.before, sum_from)
             )
     return Instances(
         labels,
@@ -66,23 +76,29 @@ def names_of(page: Any, said: Instances, label: str) -> Iterator[tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """A copy of a page; `elements`: what those of an array are called, by Counter.values."""
+    """A copy of a page; `labels`: what the elements of an array are called."""
 
     memory: Any
     workers: int
-    elements: Mapping[str, tuple[tuple[int, str], ...]]
+    labels: Labels
+    clock: Clock
 
     def count(self, place: Place, slot: int, shift: int = 0) -> Count:
         """What stands at a counter's place, or so many bytes behind it."""
 
-        def number(element: int) -> int:
-            at = place.offset + slot * place.index_stride + element * place.width + shift
+        def number(element: int, behind: int = 0) -> int:
+            at = place.offset + slot * place.index_stride + element * place.width + behind + shift
             starts = (at + worker * place.worker_stride for worker in self._workers(place))
             return sum(int.from_bytes(self.memory[one : one + place.width], "little") for one in starts)
 
-        if not place.counter.length:
+        counter = place.counter
+        if not counter.length:
             return number(0)
-        return {name: number(index) for index, name in self.elements[place.counter.values]}
+        if counter.kind == "HISTOGRAM":
+            bounds = self.labels.bounds[counter.values]
+            buckets = tuple(number(bucket) for bucket in range(len(bounds)))
+            return Histogram(bounds, buckets, self.clock.seconds(number(0, place.sum_from)))
+        return {name: number(index) for index, name in self.labels.names[counter.values]}
 
     def since(self, place: Place, slot: int) -> Count:
         """What was counted since the slot got its name."""
@@ -99,11 +115,9 @@ class _Copy:
         return range(self.workers if place.worker_stride else 1)
 
 
-def counted(
-    page: Any, said: Instances, elements: Mapping[str, tuple[tuple[int, str], ...]]
-) -> dict[str, tuple[Instance, ...]]:
-    """What a copy of the page counts under names; `elements`: as the directory calls those of arrays."""
-    copy = _Copy(ffi.buffer(page), page.worker_count, elements)
+def counted(page: Any, said: Instances, labels: Labels, clock: Clock) -> dict[str, tuple[Instance, ...]]:
+    """What a copy of the page counts under names."""
+    copy = _Copy(ffi.buffer(page), page.worker_count, labels, clock)
     return {
         group: tuple(
             Instance(name, {place.counter.field: copy.since(place, slot) for place in places})
@@ -113,11 +127,9 @@ def counted(
     }
 
 
-def retired(
-    page: Any, said: Instances, elements: Mapping[str, tuple[tuple[int, str], ...]]
-) -> dict[str, Instance]:
+def retired(page: Any, said: Instances, labels: Labels, clock: Clock) -> dict[str, Instance]:
     """What it counted under names that were given up since, together: of groups whose names can be."""
-    copy = _Copy(ffi.buffer(page), page.worker_count, elements)
+    copy = _Copy(ffi.buffer(page), page.worker_count, labels, clock)
     return {
         group: Instance("", _retired(copy, places, dict(names_of(page, said, places[0].label)), most))
         for group, places in said.places.items()

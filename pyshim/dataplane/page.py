@@ -177,8 +177,8 @@ class StatsPage:
                 for index, name in instances.names_of(page, said, "pool")
                 if index < page.pool_count
             ),
-            instances=instances.counted(page, said, self._labels.names),
-            retired=instances.retired(page, said, self._labels.names),
+            instances=instances.counted(page, said, self._labels, clock),
+            retired=instances.retired(page, said, self._labels, clock),
             game=state.game,
         )
 

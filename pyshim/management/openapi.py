@@ -117,7 +117,11 @@ _WORLD = {
     "radius_m": {"type": "number"},
     "leave_radius_m": {"type": "number"},
     "neighbours": {"type": "integer"},
-    "counted": {"type": "object", "description": "of all workers, as the metrics pollgate_world_... say it"},
+    "counted": {
+        "type": "object",
+        "description": "of all workers, as the metrics pollgate_world_... say it; of tick_duration, how many by the "
+        "upper bound of their bucket, in seconds",
+    },
 }
 _SHOWN = {
     **_WORLD,

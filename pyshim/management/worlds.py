@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from pyshim.management.answers import numbers, refusal
 from pyshim.management.refusals import telling
 from pyshim.plan import WorldPlan
 from pyshim.sessions import NUMBERS
-from pyshim.stats import Snapshot
+from pyshim.metrics.family import per_bucket
+from pyshim.stats import Count, Histogram, Snapshot
 
 PATH = "/v1/world"
 ANSWER_LIMIT_S = 5.0  # of the worker process
@@ -185,4 +186,10 @@ def _neighbours(
 def _figures(snapshot: Snapshot, name: str) -> dict[str, Any]:
     """What is counted of a world, of all workers, by the name of the count."""
     counted = next((one for one in snapshot.instances.get("WORLD_COUNT", ()) if one.name == name), None)
-    return {"counted": {} if counted is None else dict(counted.others)}
+    others = {} if counted is None else counted.others
+    return {"counted": {name: _as_json(count) for name, count in others.items()}}
+
+
+def _as_json(count: Count) -> int | Mapping[str, int]:
+    """Of a histogram, how many by the upper bound of their bucket: not cumulative, as those below it have theirs."""
+    return per_bucket(count) if isinstance(count, Histogram) else count

@@ -55,6 +55,11 @@ def cumulative(histogram: Histogram) -> list[tuple[str, int]]:
     return buckets
 
 
+def per_bucket(histogram: Histogram) -> dict[str, int]:
+    """How many observations are in which bucket, by its upper bound as Prometheus writes it."""
+    return dict(zip(map(_bound, histogram.bounds), histogram.counts, strict=True))
+
+
 def _bound(bound: float) -> str:
     text: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
     return text

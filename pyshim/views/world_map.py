@@ -85,10 +85,17 @@ def _draw_histogram(box: Axes, world: Mapping[str, Any], before: Mapping[str, An
     if not isinstance(now, Mapping) or not isinstance(then, Mapping):
         box.set_axis_off()
         return
-    names = [name for name in now if now[name] - then.get(name, 0) > 0]
-    box.bar(names, [now[name] - then.get(name, 0) for name in names])
+    since = {bound: count - then.get(bound, 0) for bound, count in now.items()}
+    slowest = max((place for place, count in enumerate(since.values()) if count > 0), default=0)
+    shown = list(since.items())[: slowest + 1]
+    box.bar([_milliseconds(bound) for bound, _ in shown], [count for _, count in shown])
     box.tick_params(axis="x", rotation=45)
-    box.set(title="ticks by how long they took at most (s)", ylabel="ticks")
+    box.set(title="ticks by how long they took at most (ms)", ylabel="ticks")
+
+
+def _milliseconds(bound_s: str) -> str:
+    """A bound as Prometheus writes it, for people."""
+    return "longer" if bound_s == "+Inf" else f"{float(bound_s) * 1000:g}"
 
 
 _RATES = (

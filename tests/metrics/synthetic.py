@@ -22,6 +22,7 @@ from pyshim.stats import (
 )
 
 BURST_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0)
+TICK_BOUNDS = (0.001, 0.01, math.inf)
 HANDLING_BOUNDS = (*(250e-9 * 2**n for n in range(12)), math.inf)
 TYPES = ("move", "attack", "chat", "heartbeat", "skill", "arp")
 REASONS = ("truncated", "ip_checksum", "message_type", "worker_lost")
@@ -71,6 +72,8 @@ def world(turns: int) -> dict[str, Count]:
         "views_new": 0,
         "waits_full": 0,
         "ticks": turns,
+        "tick_duration": histogram(TICK_BOUNDS, 1, turns, 0.002),
+        "tick_duration_cycles": 5_000_000 * turns,
         "held": 0,
         "overruns": 0,
         "states": 10 * turns,

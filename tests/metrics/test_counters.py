@@ -206,6 +206,33 @@ def test_a_reader_that_knows_only_the_directory_finds_a_listeners_numbers_under_
     assert len(set(summed.values())) == 2
 
 
+def test_what_a_world_took_is_a_histogram_under_its_name_of_all_workers(page: StatsPage) -> None:
+    fill(page)
+    page.native.tsc_hz = 1_000_000_000
+    entries = {one.field: one for one in directory(raw(page)) if one.field.startswith("tick_duration")}
+
+    def summed(field: str) -> tuple[int, ...]:
+        parts = [numbers(raw(page), entries[field], worker, 0).values() for worker in (0, 1)]
+        return tuple(map(sum, zip(*parts, strict=True)))
+
+    snapshot = page.snapshot(NAMES.engine, RunState())
+    (meadow,) = snapshot.instances["WORLD_COUNT"]
+    said = count(meadow, "tick_duration")
+    assert isinstance(said, Histogram)
+    assert said.counts == summed("tick_duration")
+    assert said.bounds == pytest.approx([float(name) for name in entries["tick_duration"].names])
+    assert (said.total,) == pytest.approx([cycles / 1e9 for cycles in summed("tick_duration_cycles")])
+    (told,) = values(snapshot)["pollgate_world_tick_duration_seconds"].items()  # type: ignore[attr-defined]
+    assert (told[0], told[1]["count"]) == ("meadow", sum(said.counts))
+
+
+def test_every_histogram_of_what_is_named_has_its_sum() -> None:
+    fields = {(one.group, one.field) for one in COUNTERS}
+    for one in COUNTERS:
+        if one.kind == "HISTOGRAM" and one.group in OWNERS:
+            assert (one.unit, (one.group, f"{one.field}_cycles") in fields) == ("seconds", True)
+
+
 @pytest.mark.parametrize(
     ("slot", "name"),
     [(lib.PG_LISTENERS_MAX, "late"), (0, "another"), (2, ""), (2, "n" * 32)],

@@ -65,7 +65,10 @@ def test_a_world_is_shown_as_it_is(deployment: Deployment) -> None:
     def look() -> None:
         listed = api("GET", "/v1/world").body["worlds"]
         assert [world["name"] for world in listed] == ["meadow", "brook"]
-        assert listed[0]["counted"]["players"] == 3
+        counted = listed[0]["counted"]
+        assert counted["players"] == 3
+        assert sum(counted["tick_duration"].values()) == counted["ticks"] + counted["overruns"] > 0
+        assert counted["tick_duration_cycles"] > 0
         world = api("GET", "/v1/world/meadow?cells=10&player=7").body
         assert (world["shown"], world["tick_hz"], world["radius_m"]) == (3, 20, 50)
         assert world["heat"]["cell_m"] == 100
@@ -93,7 +96,9 @@ def test_a_world_is_drawn(deployment: Deployment, tmp_path: Path) -> None:
         found = draw(deployment, "--world", "meadow", "--player", "7", "-o", tmp_path / "a.svg")
         assert found.returncode == 0, found.stderr
         assert re.fullmatch(r"\S+a.svg: world meadow with 3 entities at tick \d+\n", found.stdout)
-        assert (tmp_path / "a.svg").read_text().lstrip().startswith("<?xml")
+        picture = (tmp_path / "a.svg").read_text()
+        assert picture.lstrip().startswith("<?xml")
+        assert "ticks by how long they took at most (ms)" in picture
         found = draw(deployment, "--world", "brook", "-o", tmp_path / "a.png")
         assert found.returncode == 0, found.stderr
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
