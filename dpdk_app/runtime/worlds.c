@@ -24,10 +24,6 @@
 #define HOLES_MIN 256
 
 #define MICROMETRES 1e-6
-#define JITTER_MS 250
-#define SETTLE_MS 1000
-#define HYSTERESIS (WORLD_HYSTERESIS_ONE * 11 / 10)
-#define EXTRAPOLATE_MS 250
 #define GLIMPSE_CELLS_MAX 65536                              // each has room for what its players are told
 #define ANY_SPEED (0.99F * INT16_MAX / WORLD_VELOCITY_PARTS) // quanta per tick, less the margin of the rules
 
@@ -61,8 +57,8 @@ static int make_rules(struct replica *replica, struct pg_error *error)
 		.tick_hz = plan->tick_hz,
 		.max_speed_mps = plan->max_speed_um != 0 ? metres(plan->max_speed_um) : any_speed,
 		.max_acceleration_mps2 = metres(plan->max_acceleration_um),
-		.jitter_ms = JITTER_MS,
-		.settle_ms = SETTLE_MS,
+		.jitter_ms = plan->jitter_ms,
+		.settle_ms = plan->settle_ms,
 	};
 
 	add_combat(&wanted, &plan->combat);
@@ -92,7 +88,7 @@ static uint32_t frames_of(const struct pg_world_plan *plan)
 /// Who is silent for longer than this stands still.
 static uint32_t late_max(const struct pg_world_plan *plan)
 {
-	const uint32_t parts = plan->tick_hz * WORLD_TOLD_PER_TICK * EXTRAPOLATE_MS / 1000;
+	const uint32_t parts = plan->tick_hz * WORLD_TOLD_PER_TICK * plan->extrapolate_ms / 1000;
 
 	return parts < WORLD_LATE_MAX ? parts : WORLD_LATE_MAX;
 }
@@ -182,7 +178,7 @@ static struct world_interest_plan interest_plan(const struct pg_gateway *g, cons
 		.neighbours = plan->neighbours,
 		.radius = (uint32_t)(plan->radius_um / plan->quantum_um),
 		.leave_radius = (uint32_t)(plan->leave_radius_um / plan->quantum_um),
-		.hysteresis = HYSTERESIS,
+		.hysteresis = WORLD_HYSTERESIS_ONE * plan->hysteresis_permille / 1000,
 	};
 }
 

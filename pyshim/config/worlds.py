@@ -37,6 +37,14 @@ class CombatConfig(Section):
     """How attacks are judged: by where everybody was at the moment that the attacker saw."""
 
 
+@defined("worlds.movement")
+class MovementConfig(Section):
+    """How patiently players' movements are taken: how late one may be, and what is shown of who is silent."""
+
+    jitter_ms: int = Field(default=...)  # declared because Python reads it: see `defined`
+    extrapolate_ms: int = Field(default=...)  # declared because Python reads it: see `defined`
+
+
 class TierConfig(Section):
     """Who is far away is told of less often; clients go on with the velocity that they had."""
 
@@ -60,6 +68,7 @@ class WorldConfig(Section):
         description="How attacks are judged; combat: {} is all of it as it stands. Without it they are not, "
         "and come to players as they are said.",
     )
+    movement: MovementConfig = Field(default_factory=MovementConfig)
     tiers: tuple[TierConfig, ...] = Field(
         default=(),
         strict=False,
@@ -73,5 +82,6 @@ class WorldConfig(Section):
     quantum_m: float = Field(default=...)  # declared because Python reads it: see `defined`
     tick_hz: int = Field(default=...)  # declared because Python reads it: see `defined`
     glimpses: int = Field(default=...)  # declared because Python reads it: see `defined`
+    hysteresis: float = Field(default=...)  # declared because Python reads it: see `defined`
     hearers: int = Field(default=...)  # declared because Python reads it: see `defined`
     max_speed_mps: float = Field(default=...)  # declared because Python reads it: see `defined`

@@ -20,9 +20,6 @@ WALKS: tuple[str, ...] = get_args(Walk)
 DEFAULT_MIX = (("move", 997), ("attack", 1), ("chat", 1), ("skill", 1))
 DRAIN_S = 6.0  # the model gives everybody five seconds to hear of an event
 
-# What the gateway does not let anybody configure (dpdk_app/runtime/worlds.c), and the walk is by.
-_HYSTERESIS = 1.1
-_EXTRAPOLATE_MS = 250
 _SPEED_MPS = 6.0
 _SPEED_SHARE = 0.9  # of the greatest speed, so that who walks uphill is not too fast
 _IN_RADIUS = 40  # players, where they are spread and no ground is named
@@ -112,9 +109,9 @@ def world_of(config: Config, name: str, players: int, walking: Walking) -> World
         tick_hz=world.tick_hz,
         speed_mps=_speed_mps(world, walking.speed_mps),
         standing=walking.standing,
-        hysteresis=_HYSTERESIS,
+        hysteresis=world.hysteresis,
         hearers=world.hearers,
-        extrapolate_ms=_EXTRAPOLATE_MS,
+        extrapolate_ms=world.movement.extrapolate_ms,
     )
 
 

@@ -37,7 +37,7 @@ from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.recording import check_recording, recording_bytes, recording_notes
 from pyshim.planner.sockets import lay_out_sockets
 from pyshim.planner.user import check_user
-from pyshim.planner.worlds import plan_listeners, plan_world
+from pyshim.planner.worlds import plan_listeners, plan_world, warn_of_worlds
 from pyshim.settings import numbers
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
-        warnings=(*warn_of_former(config), *warn_of_environment(config, host)),
+        warnings=(*warn_of_former(config), *warn_of_environment(config, host), *warn_of_worlds(config)),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *game_notes(config), *recording_notes(config)),
         issued_capacity=issued_capacity,
         netcode=netcode,

@@ -37,6 +37,25 @@ def plan_world(world: WorldConfig) -> WorldPlan:
     )
 
 
+def warn_of_worlds(config: Config) -> Iterator[str]:
+    """What works, but players will not like to see."""
+    for index, world in enumerate(config.worlds):
+        at, movement = f"worlds[{index}].movement", world.movement
+        two_ticks_ms = -(-2000 // world.tick_hz)
+        if movement.jitter_ms < two_ticks_ms:
+            yield (
+                f"{at}.jitter_ms: {movement.jitter_ms}, less than two ticks of tick_hz: {world.tick_hz}: who "
+                "says once a tick where they are is put back where their path is uneven; write "
+                f"{two_ticks_ms} or more"
+            )
+        if movement.extrapolate_ms > movement.jitter_ms:
+            yield (
+                f"{at}.extrapolate_ms: {movement.extrapolate_ms}, more than jitter_ms: {movement.jitter_ms}: "
+                "who comes back after that is put back to where they were, and not shown to go on; write "
+                f"{movement.jitter_ms} or less"
+            )
+
+
 def _plan_combat(combat: CombatConfig | None) -> CombatPlan:
     said = defaults("COMBAT") if combat is None else numbers("COMBAT", combat, "worlds.combat")
     return filled(CombatPlan, said, judged=combat is not None)

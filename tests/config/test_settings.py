@@ -35,6 +35,7 @@ OTHERS = {
     "worlds.leave_radius_m": 80.5,
     "worlds.quantum_m": 0.02,
     "worlds.budget_kbps": 100,
+    "worlds.hysteresis": 2.5,
     "worlds.combat.rewind_ms": 400,
     "worlds.combat.body_radius_m": 0.5,
     "worlds.combat.reach_m": 50,
@@ -51,7 +52,8 @@ def configured(one: Setting, value: float) -> dict[str, Any]:
     else:
         written[one.section] = {one.name: value}
     if one.group in ("WORLD", "COMBAT"):
-        said = {one.name: value} if one.group == "WORLD" else {"combat": {one.name: value}}
+        _, _, part = one.section.partition(".")  # a section of a world's own
+        said = {part: {one.name: value}} if part else {one.name: value}
         written.pop(one.section)
         written["worlds"] = [{"name": "meadow", "bounds": [[0, 0, 0], [100, 100, 100]], **said}]
     if one.section == "game":

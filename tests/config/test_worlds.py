@@ -47,6 +47,36 @@ def test_attacks_are_judged_where_combat_is_written() -> None:
     assert (cave.body_radius_um, cave.body_height_um, cave.eye_um) == (300_000, 1_800_000, 1_600_000)
 
 
+def test_movement_and_hysteresis_reach_the_data_plane() -> None:
+    said = "hysteresis: 1.25, movement: {jitter_ms: 100, extrapolate_ms: 0}"
+    config = load(WHOLE.replace("tick_hz: 60", f"tick_hz: 60, {said}"))
+    native = encode.plan_struct(plan_from_json(plan_to_json(plan(config, make_host(config)))))
+    meadow, cave = native.world[0], native.world[1]
+    assert (meadow.jitter_ms, meadow.settle_ms, meadow.extrapolate_ms) == (250, 1000, 250)
+    assert (cave.jitter_ms, cave.settle_ms, cave.extrapolate_ms) == (100, 1000, 0)
+    assert (meadow.hysteresis_permille, cave.hysteresis_permille) == (1100, 1250)
+
+
+@pytest.mark.parametrize(
+    ("said", "warning"),
+    [
+        ("movement: {jitter_ms: 34}", None),
+        (
+            "movement: {jitter_ms: 33}",
+            "worlds[1].movement.jitter_ms: 33, less than two ticks of tick_hz: 60: who says once a tick where they are is put back where their path is uneven; write 34 or more",
+        ),
+        (
+            "movement: {jitter_ms: 200, extrapolate_ms: 201}",
+            "worlds[1].movement.extrapolate_ms: 201, more than jitter_ms: 200: who comes back after that is put back to where they were, and not shown to go on; write 200 or less",
+        ),
+    ],
+)
+def test_movements_that_will_not_look_well_are_warned_of(said: str, warning: str | None) -> None:
+    config = load(WHOLE.replace("tick_hz: 60", f"tick_hz: 60, {said}"))
+    warnings = [one for one in plan(config, make_host(config)).warnings if one.startswith("worlds")]
+    assert warnings == ([] if warning is None else [warning])
+
+
 def test_tiers_reach_the_data_plane() -> None:
     tiers = "tiers: [{from_m: 8, every_ticks: 2}, {from_m: 12.5, every_ticks: 8}]"
     config = load(WHOLE.replace("tick_hz: 60", f"tick_hz: 60, {tiers}"))
