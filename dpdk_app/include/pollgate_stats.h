@@ -24,6 +24,7 @@ extern "C" {
 #define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 #define PG_TICK_BUCKETS 19     // see pg_tick_bound_ns(); likewise
+#define PG_UNSEEN_BUCKETS 16   // see pg_unseen_bound_ns(); likewise
 
 struct pg_address {
 	uint8_t family; // 4 or 6
@@ -64,6 +65,7 @@ const char *pg_tx_drop_name(unsigned drop);
 uint32_t pg_burst_bound(unsigned bucket);
 uint64_t pg_handling_bound_ns(unsigned bucket);
 uint64_t pg_tick_bound_ns(unsigned bucket);
+uint64_t pg_unseen_bound_ns(unsigned bucket);
 
 /// Messages of the session profile that players send: label `type` of pollgate_session_messages_received_total.
 enum pg_request {

@@ -44,6 +44,30 @@ static void take(const struct replica *replica, struct observer *observer, const
 	}
 }
 
+/// Since when those in the slots are in no state, as sent.
+static void count_unseen(const struct replica *replica, const struct observer *observer)
+{
+	struct pg_world_counts *counts = replica->counts;
+	uint32_t left = observer->occupied;
+	uint64_t ticks = 0;
+
+	for (unsigned age = 1; left != 0 && age < OBSERVER_TICKS; age++) {
+		const uint32_t told = left & observer_told(observer, age);
+		const uint64_t number = (uint64_t)__builtin_popcount(told);
+
+		if (told == 0)
+			continue;
+		counter_add(&counts->unseen[replica->unseen_bucket[age]], number);
+		ticks += number * age;
+		left &= ~told;
+	}
+	if (left != 0) {
+		counter_add(&counts->unseen[PG_UNSEEN_BUCKETS - 1], (uint64_t)__builtin_popcount(left));
+		ticks += (uint64_t)__builtin_popcount(left) * OBSERVER_TICKS;
+	}
+	counter_add(&counts->unseen_cycles, ticks * replica->tick_cycles);
+}
+
 void look_around(struct replication *replication, struct replica *replica, uint32_t slot, uint32_t rank)
 {
 	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
@@ -62,6 +86,7 @@ void look_around(struct replication *replication, struct replica *replica, uint3
 
 	if (!replication->kernels->choose(replica->interest, &turn, &choice))
 		return; // ranks are just becoming others: in its next turn
+	count_unseen(replica, observer);
 	take(replica, observer, &choice);
 	member->reach = choice.reach;
 	counter_add(&replica->counts->looks, 1);

@@ -275,6 +275,12 @@ static void add_tiers(struct replica *replica)
 	}
 }
 
+static void add_unseen_buckets(struct replica *replica)
+{
+	for (uint64_t ticks = 0; ticks < OBSERVER_TICKS; ticks++)
+		replica->unseen_bucket[ticks] = (uint8_t)unseen_bucket(ticks * 1000000000 / replica->plan->tick_hz);
+}
+
 static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, struct pg_error *error)
 {
 	struct replica *replica = &w->shard->replication->replica[world];
@@ -296,6 +302,7 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
 	replica->leave_radius = (uint32_t)(replica->plan->leave_radius_um / replica->plan->quantum_um);
 	add_tiers(replica);
+	add_unseen_buckets(replica);
 	replica->state_room = (uint32_t)((uint64_t)replica->plan->budget_kbps * 1000 / 8 / replica->plan->tick_hz);
 	replica->parts = &replica->reading->parts;
 	replica->own = w->number;

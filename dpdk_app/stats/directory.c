@@ -62,6 +62,11 @@ static int write_tick(char *to, size_t room, unsigned element)
 	return write_seconds(to, room, pg_tick_bound_ns(element));
 }
 
+static int write_unseen(char *to, size_t room, unsigned element)
+{
+	return write_seconds(to, room, pg_unseen_bound_ns(element));
+}
+
 #define IN_PAGE(member) offsetof(struct pg_stats_page, member)
 #define WORKER_BYTES sizeof(struct pg_worker_stats)
 #define OF(set) (1U + PG_STATS_##set)

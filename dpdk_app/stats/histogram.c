@@ -18,6 +18,12 @@ static const uint64_t tick_ns[PG_TICK_BUCKETS] = {
 	30000 * US, 50000 * US, 100000 * US, 250000 * US, UINT64_MAX,
 };
 
+// Times of 1 to 31 ticks, at 4 to 128 of them a second.
+static const uint64_t unseen_ns[PG_UNSEEN_BUCKETS] = {
+	10000 * US,  20000 * US,  35000 * US,  50000 * US,   75000 * US,   100000 * US,  150000 * US,  200000 * US,
+	300000 * US, 500000 * US, 750000 * US, 1000000 * US, 2000000 * US, 4000000 * US, 8000000 * US, UINT64_MAX,
+};
+
 uint32_t pg_burst_bound(unsigned bucket)
 {
 	return bucket < PG_BURST_BUCKETS ? burst_bounds[bucket] : UINT32_MAX;
@@ -31,6 +37,11 @@ uint64_t pg_handling_bound_ns(unsigned bucket)
 uint64_t pg_tick_bound_ns(unsigned bucket)
 {
 	return bucket < PG_TICK_BUCKETS ? tick_ns[bucket] : UINT64_MAX;
+}
+
+uint64_t pg_unseen_bound_ns(unsigned bucket)
+{
+	return bucket < PG_UNSEEN_BUCKETS ? unseen_ns[bucket] : UINT64_MAX;
 }
 
 static uint64_t cycles_of(uint64_t ns, uint64_t tsc_hz)
@@ -64,6 +75,15 @@ unsigned burst_bucket(unsigned packets)
 	unsigned bucket = 0;
 
 	while (bucket < PG_BURST_BUCKETS - 1 && packets > burst_bounds[bucket])
+		bucket++;
+	return bucket;
+}
+
+unsigned unseen_bucket(uint64_t ns)
+{
+	unsigned bucket = 0;
+
+	while (ns > unseen_ns[bucket])
 		bucket++;
 	return bucket;
 }

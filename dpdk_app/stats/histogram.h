@@ -35,6 +35,8 @@ void tick_bounds_init(struct tick_bounds *bounds, uint64_t tsc_hz);
 
 unsigned tick_bucket(const struct tick_bounds *bounds, uint64_t cycles);
 
+unsigned unseen_bucket(uint64_t ns);
+
 /// @param packets  1 … 64
 unsigned burst_bucket(unsigned packets);
 

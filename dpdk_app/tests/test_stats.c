@@ -48,6 +48,9 @@ static void bucket_bounds_grow(void **state UNUSED)
 		assert_true(pg_tick_bound_ns(i) > pg_tick_bound_ns(i - 1));
 	assert_true(pg_tick_bound_ns(PG_TICK_BUCKETS - 1) == UINT64_MAX);
 	assert_true(pg_tick_bound_ns(PG_TICK_BUCKETS) == UINT64_MAX);
+	for (unsigned i = 1; i < PG_UNSEEN_BUCKETS; i++)
+		assert_true(pg_unseen_bound_ns(i) > pg_unseen_bound_ns(i - 1));
+	assert_true(pg_unseen_bound_ns(PG_UNSEEN_BUCKETS) == UINT64_MAX);
 	assert_int_equal(pg_burst_bound(PG_BURST_BUCKETS - 1), BURST_MAX);
 	assert_true(pg_handling_bound_ns(PG_HANDLING_BUCKETS - 1) == UINT64_MAX);
 	assert_int_equal(pg_burst_bound(PG_BURST_BUCKETS), UINT32_MAX);
@@ -90,6 +93,16 @@ static void a_tick_at_a_bound_is_within_and_beyond_it_is_not(void **state UNUSED
 		assert_int_equal(tick_bucket(&bounds, pg_tick_bound_ns(i) + 1), i + 1);
 	}
 	assert_int_equal(tick_bucket(&bounds, UINT64_MAX), PG_TICK_BUCKETS - 1);
+}
+
+static void what_was_unseen_for_so_long_is_in_the_first_bucket_that_holds_it(void **state UNUSED)
+{
+	assert_int_equal(unseen_bucket(0), 0);
+	for (unsigned i = 0; i < PG_UNSEEN_BUCKETS - 1; i++) {
+		assert_int_equal(unseen_bucket(pg_unseen_bound_ns(i)), i);
+		assert_int_equal(unseen_bucket(pg_unseen_bound_ns(i) + 1), i + 1);
+	}
+	assert_int_equal(unseen_bucket(UINT64_MAX), PG_UNSEEN_BUCKETS - 1);
 }
 
 static void handling_bounds_follow_the_clock(void **state UNUSED)
@@ -295,6 +308,7 @@ int main(void)
 		cmocka_unit_test(every_burst_falls_into_the_first_bucket_that_holds_it),
 		cmocka_unit_test(a_handling_time_at_its_bound_is_within_and_beyond_it_is_not),
 		cmocka_unit_test(a_tick_at_a_bound_is_within_and_beyond_it_is_not),
+		cmocka_unit_test(what_was_unseen_for_so_long_is_in_the_first_bucket_that_holds_it),
 		cmocka_unit_test(handling_bounds_follow_the_clock),
 		cmocka_unit_test(a_snapshot_copies_every_byte_before_the_directory),
 		cmocka_unit_test(the_directory_says_where_a_counter_is_and_what_its_elements_are_called),

@@ -231,6 +231,30 @@ static void test_a_part_can_be_ahead_in_other_ranks(UNUSED void **state)
 	close_sight(sight);
 }
 
+static void test_what_was_told_of_a_slot_is_of_who_is_in_it(UNUSED void **state)
+{
+	struct sight *sight = settled(4);
+
+	go_on(sight);
+	look(sight);
+	assert_int_equal(observer_told(sight->observer, 1), 0xf);
+	observer_enter(sight->observer, &sight->parts, 2, world_refer(0, 50));
+	assert_int_equal(observer_told(sight->observer, 1), 0xb);
+	send_state(sight);
+	for (unsigned i = 0; i < 2; i++) { // in full, and against what may have come
+		go_on(sight);
+		look(sight);
+		assert_int_equal(observer_told(sight->observer, 1), 0xf);
+		send_state(sight);
+	}
+	go_on(sight);
+	look(sight);
+	observer_enter(sight->observer, &sight->parts, 2, world_refer(0, 51));
+	for (unsigned age = 1; age < OBSERVER_TICKS; age++)
+		assert_int_equal(observer_told(sight->observer, age) & 4, 0);
+	close_sight(sight);
+}
+
 static void test_the_farthest_are_left_out_first(UNUSED void **state)
 {
 	struct sight *sight = settled(32);
@@ -304,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_an_empty_slot_is_said_until_it_is_acknowledged),
 		cmocka_unit_test(test_of_a_part_that_is_late_nothing_is_said),
 		cmocka_unit_test(test_a_part_can_be_ahead_in_other_ranks),
+		cmocka_unit_test(test_what_was_told_of_a_slot_is_of_who_is_in_it),
 		cmocka_unit_test(test_the_farthest_are_left_out_first),
 		cmocka_unit_test(test_few_are_told_in_full_at_once),
 		cmocka_unit_test(test_paces_spread_the_slots_over_the_ticks),

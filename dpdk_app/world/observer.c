@@ -17,8 +17,10 @@ void observer_begin(struct observer *observer, uint8_t epoch, uint32_t tick)
 /// What was told of the slot before was of somebody else: no acknowledgement of it counts.
 static void forget(struct observer *observer, unsigned slot)
 {
-	for (unsigned i = 0; i < OBSERVER_TICKS; i++)
+	for (unsigned i = 0; i < OBSERVER_TICKS; i++) {
 		observer->told[i] &= ~(1U << slot);
+		observer->supposed[i] &= ~(1U << slot);
+	}
 	for (unsigned i = 0; i < OBSERVER_PACES; i++)
 		observer->pace[i] &= ~(1U << slot);
 	observer->base[slot] = observer->full[slot] = AGE_NONE;

@@ -145,6 +145,15 @@ ALWAYS_INLINE void observer_acknowledged(struct observer *observer, uint32_t new
 	}
 }
 
+/// Slots whose present occupant was told of in the state of so many ticks ago, whether or not the client got it.
+/// @param age  1 to OBSERVER_TICKS - 1
+ALWAYS_INLINE uint32_t observer_told(const struct observer *observer, unsigned age)
+{
+	const unsigned at = observer_at(observer->tick - age);
+
+	return observer->sent >> at & 1 ? observer->told[at] | observer->supposed[at] : 0;
+}
+
 /// Age of the newest state that was acknowledged, or AGE_NONE.
 ALWAYS_INLINE unsigned observer_newest(const struct observer *observer)
 {

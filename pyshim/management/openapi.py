@@ -119,8 +119,8 @@ _WORLD = {
     "neighbours": {"type": "integer"},
     "counted": {
         "type": "object",
-        "description": "of all workers, as the metrics pollgate_world_... say it; of tick_duration, how many by the "
-        "upper bound of their bucket, in seconds",
+        "description": "of all workers, as the metrics pollgate_world_... say it; of tick_duration "
+        "and unseen, how many by the upper bound of their bucket, in seconds",
     },
 }
 _SHOWN = {

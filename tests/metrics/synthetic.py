@@ -90,6 +90,8 @@ def world(turns: int) -> dict[str, Count]:
         "departures": 0,
         "glimpses": 0,
         "glimpses_shed": 0,
+        "unseen": histogram(TICK_BOUNDS, 0, 9 * turns, 0.0005),
+        "unseen_cycles": 11_250_000 * turns,
         "unseen_1": 0,
         "unseen_2": 0,
         "unseen_4": 0,

@@ -89,6 +89,9 @@ def test_players_see_who_is_near_and_nobody_else(deployment: Deployment) -> None
     deployment.play(game)
     assert deployment.total("world_moves_total", world="meadow", outcome="taken") > 3
     assert deployment.total("world_states_total", world="meadow") > 3
+    assert deployment.total("world_tick_duration_seconds_count", world="meadow") > 3
+    assert deployment.total("world_unseen_seconds_count", world="meadow") > 3
+    assert deployment.total("world_unseen_seconds_bucket", world="meadow", le="8.0") > 0
 
 
 def test_who_walks_away_is_seen_walking_and_then_not(deployment: Deployment) -> None:

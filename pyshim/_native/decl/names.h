@@ -16,6 +16,7 @@
 #define PG_ABOUT_MAX 112
 #define PG_HANDLING_BUCKETS 26
 #define PG_TICK_BUCKETS 19
+#define PG_UNSEEN_BUCKETS 16
 
 /* The enumerators come from pollgate.h; only how many there are matters here, and their names are asked for. */
 #define PG_MESSAGES ...
@@ -57,3 +58,4 @@ const char *pg_profile_name(unsigned profile);
 uint32_t pg_burst_bound(unsigned bucket);
 uint64_t pg_handling_bound_ns(unsigned bucket);
 uint64_t pg_tick_bound_ns(unsigned bucket);
+uint64_t pg_unseen_bound_ns(unsigned bucket);
