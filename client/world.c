@@ -166,13 +166,13 @@ static void tell_seen(const struct world_view *view, unsigned slot, uint64_t at_
 {
 	const struct world_known *world = &view->world;
 	const struct world_seen seen = world_view_seen(view, slot, at_ns);
+	const double parts = WORLD_VELOCITY_PARTS >> world_velocity_shift(world->tick_hz);
 
 	out->entity = entity_of(&view->slot[slot].who, slot);
 	out->beyond_ms = ms_of(world, seen.beyond);
 	for (unsigned axis = 0; axis < 3; axis++) {
 		out->position[axis] = place(world, axis, seen.position[axis]);
-		out->velocity[axis] =
-			(float)(metres(world, seen.velocity[axis]) / WORLD_VELOCITY_PARTS * world->tick_hz);
+		out->velocity[axis] = (float)(metres(world, seen.velocity[axis]) / parts * world->tick_hz);
 	}
 }
 

@@ -139,11 +139,14 @@ static bool can_be(const struct world_spot *spot)
 }
 
 bool world_spot_apply(const struct world_spot *base, const struct world_difference *difference, uint8_t age,
-		      struct world_spot *out)
+		      uint32_t tick_hz, struct world_spot *out)
 {
+	const unsigned shift = world_velocity_shift(tick_hz);
+
 	for (unsigned axis = 0; axis < 3; axis++) {
 		const int32_t velocity = base->velocity[axis] + difference->velocity[axis];
-		const int32_t way = ((base->velocity[axis] + velocity) * age + 8) >> 4;
+		const int32_t way =
+			((base->velocity[axis] + velocity) * age + (WORLD_VELOCITY_PARTS >> shift)) >> (4 - shift);
 
 		out->velocity[axis] = velocity;
 		out->position[axis] = base->position[axis] + way + difference->position[axis];

@@ -21,7 +21,7 @@ struct world_code {
 /// Where somebody is, and how fast.
 struct world_spot {
 	int32_t position[3]; // quanta
-	int32_t velocity[3]; // eighths of a quantum per tick
+	int32_t velocity[3]; // parts of a quantum per tick, WORLD_VELOCITY_PARTS >> world_velocity_shift() of them
 };
 
 /// How far somebody is from what was predicted.
@@ -101,9 +101,9 @@ const uint8_t *world_strip_at(const uint8_t *at, struct world_strip *strip);
 /// A glimpse of the strip at `at`.
 struct world_glimpse world_glimpse_at(const uint8_t *at, unsigned index);
 
-/// Where somebody is, from where he was `age` ticks before.
+/// Where somebody is, from where he was `age` ticks before, so many of which are a second.
 /// @return false: nobody can be there
 bool world_spot_apply(const struct world_spot *base, const struct world_difference *difference, uint8_t age,
-		      struct world_spot *out);
+		      uint32_t tick_hz, struct world_spot *out);
 
 #endif

@@ -153,7 +153,7 @@ static void take_record(struct world_view *view, struct world_slot *slot, const 
 
 	if (!base) {
 		view->counts.undecodable++;
-	} else if (!world_spot_apply(base, &told->difference, told->age, &spot)) {
+	} else if (!world_spot_apply(base, &told->difference, told->age, view->world.tick_hz, &spot)) {
 		view->counts.impossible++;
 	} else {
 		view->counts.decoded++;
@@ -374,21 +374,24 @@ static void around(const struct world_view *view, const struct world_history *hi
 }
 
 /// @param ticks  that he has gone on since
-static struct world_seen seen_at(const struct world_spot *spot, double ticks, double beyond)
+static struct world_seen seen_at(const struct world_view *view, const struct world_spot *spot, double ticks,
+				 double beyond)
 {
+	const double way = ticks / (WORLD_VELOCITY_PARTS >> world_velocity_shift(view->world.tick_hz));
 	struct world_seen seen = {.beyond = beyond};
 
 	for (unsigned axis = 0; axis < 3; axis++) {
-		seen.position[axis] = spot->position[axis] + spot->velocity[axis] * ticks / 8;
+		seen.position[axis] = spot->position[axis] + spot->velocity[axis] * way;
 		seen.velocity[axis] = spot->velocity[axis];
 	}
 	return seen;
 }
 
 /// @param share  of the way to `after`
-static struct world_seen seen_between(const struct world_spot *before, const struct world_spot *after, double share)
+static struct world_seen seen_between(const struct world_view *view, const struct world_spot *before,
+				      const struct world_spot *after, double share)
 {
-	struct world_seen seen = seen_at(before, 0, 0);
+	struct world_seen seen = seen_at(view, before, 0, 0);
 
 	for (unsigned axis = 0; axis < 3; axis++)
 		seen.position[axis] += (after->position[axis] - before->position[axis]) * share;
@@ -404,13 +407,13 @@ struct world_seen world_view_seen(const struct world_view *view, unsigned slot, 
 
 	around(view, history, shown, &before, &after);
 	if (before == WORLD_KEPT_TICKS)
-		return seen_at(&history->spot[after], 0, ticks_of_tick(view, history->tick[after]) - shown);
+		return seen_at(view, &history->spot[after], 0, ticks_of_tick(view, history->tick[after]) - shown);
 
 	const double since = shown - ticks_of_tick(view, history->tick[before]);
 
 	if (after == WORLD_KEPT_TICKS)
-		return seen_at(&history->spot[before], since < most ? since : most, since);
-	return seen_between(&history->spot[before], &history->spot[after],
+		return seen_at(view, &history->spot[before], since < most ? since : most, since);
+	return seen_between(view, &history->spot[before], &history->spot[after],
 			    since / (double)(history->tick[after] - history->tick[before]));
 }
 

@@ -29,7 +29,7 @@ class Shown:
     identity: int  # of a player: the player_id
     is_player: bool
     position: tuple[int, int, int]  # quanta above the world's lowest corner
-    velocity: tuple[int, int, int]  # eighths of a quantum per tick
+    velocity: tuple[int, int, int]  # parts of a quantum per tick: velocity_parts()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ struct pg_world_entity {
 	uint32_t identity;   // of a player the player_id; of others what their game process says
 	uint32_t sort;       // 0: a player
 	int32_t position[3]; // quanta above the world's lowest corner
-	int16_t velocity[3]; // eighths of a quantum per tick
+	int16_t velocity[3]; // per tick, in parts of a quantum: world_velocity_shift()
 };
 
 #define PG_WORLD_SLOTS 32

@@ -104,6 +104,7 @@ static void learn(struct world_model *model, const struct world_known *world)
 
 	numbers->quantum_m = world->quantum_um * MICROMETRES;
 	numbers->tick_hz = world->tick_hz;
+	numbers->velocity_parts = WORLD_VELOCITY_PARTS >> world_velocity_shift(world->tick_hz);
 	for (unsigned axis = 0; axis < 3; axis++)
 		numbers->low_m[axis] = world->low_mm[axis] * MILLIMETRES;
 	model->tick_cycles = model->tsc_hz / world->tick_hz;

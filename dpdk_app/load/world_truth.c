@@ -8,10 +8,9 @@
 
 #include "compiler.h"
 
-#define VELOCITY_PARTS 8.0  // of a quantum per tick
 #define PARTS_OF_TICK 256.0 // an age is counted in
 #define POSITION_ERROR 1.0  // quanta: half of one where it was said, and half where it went on to
-#define VELOCITY_ERROR 1.0  // eighths of a quantum per tick
+#define VELOCITY_ERROR 1.0  // as velocities are told
 #define STOPPED_ERROR 2.0   // quanta: the rounding of the velocity, times the way
 #define REMEMBERED_S 3      // what was said before something that arrived, and earlier, explains nothing
 
@@ -51,14 +50,14 @@ void truth_put_back(struct truth *truth, const float position[3], uint64_t now)
 
 // ---------------------------------------------------------------- one movement
 
-/// In quanta, and in eighths of a quantum per tick.
+/// In quanta, and in parts of a quantum per tick.
 struct line {
 	double position[3], velocity[3];
 };
 
 static struct line line_of(const struct truth_rules *rules, const float motion[6])
 {
-	const double unit = VELOCITY_PARTS / (rules->quantum_m * rules->tick_hz);
+	const double unit = rules->velocity_parts / (rules->quantum_m * rules->tick_hz);
 	struct line line;
 
 	for (unsigned axis = 0; axis < 3; axis++) {
@@ -82,11 +81,12 @@ static bool has_velocity(const struct world_spot *spot, const struct line *line)
 }
 
 /// Is there an age, the same for all directions, at which the straight leads there?
-static bool is_on(const struct world_spot *spot, const struct line *line, double least, double most)
+static bool is_on(const struct truth_rules *rules, const struct world_spot *spot, const struct line *line, double least,
+		  double most)
 {
 	for (unsigned axis = 0; axis < 3; axis++) {
 		const double way = spot->position[axis] - line->position[axis];
-		const double pace = spot->velocity[axis] / VELOCITY_PARTS / PARTS_OF_TICK;
+		const double pace = spot->velocity[axis] / rules->velocity_parts / PARTS_OF_TICK;
 
 		if (spot->velocity[axis] == 0) {
 			if (fabs(way) > POSITION_ERROR)
@@ -117,7 +117,7 @@ static bool has_stopped(const struct truth_rules *rules, const struct world_spot
 
 	for (unsigned axis = 0; axis < 3; axis++)
 		end[axis] = line->position[axis] +
-			    nearbyint(line->velocity[axis]) / VELOCITY_PARTS * rules->late_max / PARTS_OF_TICK;
+			    nearbyint(line->velocity[axis]) / rules->velocity_parts * rules->late_max / PARTS_OF_TICK;
 	return is_standing(spot) && is_near(spot, end, STOPPED_ERROR);
 }
 
@@ -135,7 +135,7 @@ static bool explained_by(const struct truth *truth, const struct truth_rules *ru
 				     0 :
 				     parts(rules, said->arrived, when->began - when->slack);
 
-	if (has_velocity(spot, &line) && is_on(spot, &line, least, fmin(most, rules->late_max)))
+	if (has_velocity(spot, &line) && is_on(rules, spot, &line, least, fmin(most, rules->late_max)))
 		return true;
 	return most >= rules->late_max && has_stopped(rules, spot, &line);
 }

@@ -54,6 +54,7 @@ struct truth_rules {
 	double low_m[3];
 	double quantum_m;
 	double tick_hz;
+	double velocity_parts;  // of a quantum per tick
 	double cycles_per_part; // of the 256 of a tick
 	double late_max;        // parts, for which a player goes on
 };

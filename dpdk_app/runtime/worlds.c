@@ -24,8 +24,8 @@
 #define HOLES_MIN 256
 
 #define MICROMETRES 1e-6
-#define GLIMPSE_CELLS_MAX 65536                              // each has room for what its players are told
-#define ANY_SPEED (0.99F * INT16_MAX / WORLD_VELOCITY_PARTS) // quanta per tick, less the margin of the rules
+#define GLIMPSE_CELLS_MAX 65536       // each has room for what its players are told
+#define ANY_SPEED (0.99F * INT16_MAX) // as a velocity is told, less the margin of the rules
 
 // ---------------------------------------------------------------- what a world is
 
@@ -51,7 +51,8 @@ static int make_rules(struct replica *replica, struct pg_error *error)
 	const struct pg_world_plan *plan = replica->plan;
 	const float quantum = metres(plan->quantum_um);
 	// As fast as a velocity can be told.
-	const float any_speed = quantum * (float)plan->tick_hz * ANY_SPEED;
+	const unsigned parts = WORLD_VELOCITY_PARTS >> world_velocity_shift(plan->tick_hz);
+	const float any_speed = quantum * (float)plan->tick_hz * ANY_SPEED / (float)parts;
 	struct world_plan wanted = {
 		.quantum_m = quantum,
 		.tick_hz = plan->tick_hz,
@@ -105,6 +106,7 @@ static struct world_part_plan part_plan(const struct pg_gateway *g, const struct
 		.ages = WORLD_AGES - 1,
 		.first = TICKS_BEFORE,
 		.late_max = late_max(plan),
+		.velocity_shift = world_velocity_shift(plan->tick_hz),
 		.readers = g->plan.worker_count,
 		.behind = frames_of(plan) - frames_read(plan),
 	};

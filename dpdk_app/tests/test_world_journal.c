@@ -41,9 +41,10 @@ struct fixture {
 
 static void make_life(struct fixture *f, uint8_t world)
 {
-	const struct world_part_plan plan = small_plan(CAPACITY);
+	struct world_part_plan plan = small_plan(CAPACITY);
 	struct life *life = &f->life[world];
 
+	plan.velocity_shift = 3U * world; // of one of them
 	life->part = make_part(&plan);
 	life->tick = plan.first;
 	memset(life->rank, 0xff, sizeof(life->rank));

@@ -162,6 +162,34 @@ static void test_who_was_told_of_late_is_moved_on(void **state)
 	assert_int_equal(p.z, 1001); // 15/16
 }
 
+/// Halves of a quantum per tick.
+static void test_who_is_moved_on_goes_by_how_velocities_are_told(void **state)
+{
+	const struct fixture *f = *state;
+	struct world_part_plan plan = small_plan(CAPACITY);
+
+	plan.velocity_shift = 2;
+
+	struct world_part *part = make_part(&plan);
+	const struct world_place place = {.x = 1000, .y = 1000, .z = 1000, .vx = 20, .vy = -20, .vz = 1};
+	const uint32_t rank = world_part_add(part, 1, 1, WORLD_PLAYER, &place,
+					     f->tick * WORLD_TOLD_PER_TICK + WORLD_TOLD_PER_TICK / 2);
+	struct world_place p;
+
+	publish(part, f->tick + 1, false); // half a tick at ten quanta per tick
+	p = world_place_at(world_frame_at(part, f->tick + 1), rank);
+	assert_int_equal(p.x, 1005);
+	assert_int_equal(p.y, 995);
+	assert_int_equal(p.z, 1000); // 1/4: the nearest is none
+	assert_int_equal(p.vx, 20);
+	for (uint32_t tick = f->tick + 2; tick < f->tick + 40; tick++)
+		publish(part, tick, false);
+	p = world_place_at(world_frame_at(part, f->tick + 39), rank);
+	assert_int_equal(p.x, 1080); // stopped, after eight ticks
+	assert_int_equal(p.vx, 0);
+	free(part);
+}
+
 static void test_who_is_never_told_of_again_stops_and_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +456,7 @@ int main(void)
 		TEST(test_who_left_is_a_hole_far_from_everybody),
 		TEST(test_full_part_takes_nobody),
 		TEST(test_who_was_told_of_late_is_moved_on),
+		TEST(test_who_is_moved_on_goes_by_how_velocities_are_told),
 		TEST(test_who_is_never_told_of_again_stops_and_stays),
 		TEST(test_what_is_told_before_its_time_is_where_it_was_told),
 		TEST(test_nobody_is_moved_out_of_the_world),

@@ -60,7 +60,8 @@ static void test_no_code_begins_another(UNUSED void **state)
 	assert_int_equal(world_codes[0], 0);
 }
 
-static void reads_back(uint64_t record, const struct world_place *now, const struct world_place *base, uint32_t age)
+static void reads_back(uint64_t record, const struct world_place *now, const struct world_place *base, uint32_t age,
+		       unsigned shift)
 {
 	const uint64_t bits = record & WORLD_RECORD_MASK;
 	struct bit_reader reader = bits_read((const uint8_t *)&bits, sizeof(bits));
@@ -69,7 +70,7 @@ static void reads_back(uint64_t record, const struct world_place *now, const str
 	assert_true(world_read_record(&reader, &change));
 	assert_int_equal(reader.at, world_record_length(record));
 
-	const struct world_place read = world_place_after(base, age, &change);
+	const struct world_place read = world_place_after(base, age, shift, &change);
 
 	assert_memory_equal(&read, now, offsetof(struct world_place, vz) + sizeof(read.vz)); // without its padding
 }
@@ -82,6 +83,7 @@ static void test_a_record_is_read_as_it_was_written(UNUSED void **state)
 	for (unsigned i = 0; i < 200000; i++) {
 		struct world_place place[2];
 		const uint32_t age = 1 + i % 31, wide = i % 13;
+		const unsigned shift = i % (WORLD_VELOCITY_SHIFT_MAX + 1);
 
 		memset(place, 0, sizeof(place));
 		for (unsigned k = 0; k < 2; k++) {
@@ -95,12 +97,12 @@ static void test_a_record_is_read_as_it_was_written(UNUSED void **state)
 			}
 		}
 
-		const uint64_t record = world_record(&place[1], &place[0], age);
+		const uint64_t record = world_record(&place[1], &place[0], age, shift);
 
 		if (record == WORLD_NO_RECORD)
 			continue;
 		records++;
-		reads_back(record, &place[1], &place[0], age);
+		reads_back(record, &place[1], &place[0], age, shift);
 	}
 	assert_uint_in_range(records, 50000, 199999);
 }
@@ -110,14 +112,47 @@ static void test_who_goes_on_as_expected_costs_a_bit(UNUSED void **state)
 	const struct world_place base = {.x = 100, .y = 200, .z = 300, .vx = 16, .vy = -9};
 	const struct world_place now = {.x = 108, .y = 196, .z = 300, .vx = 16, .vy = -9}; // -4.5, half is up
 
-	assert_int_equal(world_record(&now, &base, 4), 1ULL << WORLD_RECORD_BITS);
+	assert_int_equal(world_record(&now, &base, 4, 0), 1ULL << WORLD_RECORD_BITS);
+
+	const struct world_place slow = {.x = 132, .y = 182, .z = 300, .vx = 16, .vy = -9}; // halves of a quantum: -18
+
+	assert_int_equal(world_record(&slow, &base, 4, 2), 1ULL << WORLD_RECORD_BITS);
+}
+
+/// At 6 m/s, in quanta of a centimetre. In eighths of a quantum there is no record of it where ticks are long.
+static void test_who_turns_around_has_a_record_however_long_ticks_are(UNUSED void **state)
+{
+	for (uint32_t tick_hz = 5; tick_hz <= 128; tick_hz++) {
+		const unsigned shift = world_velocity_shift(tick_hz), parts = WORLD_VELOCITY_PARTS >> shift;
+		const int16_t speed = (int16_t)(600 * parts / tick_hz);
+		const struct world_place base = {.x = 5000, .vx = speed}, now = {.x = 5000, .vx = (int16_t)-speed};
+		const uint64_t record = world_record(&now, &base, 1, shift);
+
+		assert_true(record != WORLD_NO_RECORD);
+		reads_back(record, &now, &base, 1, shift);
+	}
+
+	const struct world_place base = {.vx = 960}, now = {.vx = -960};
+
+	assert_int_equal(world_record(&now, &base, 1, 0), WORLD_NO_RECORD);
+}
+
+static void test_velocities_are_coarser_where_ticks_are_longer(UNUSED void **state)
+{
+	static const struct {
+		uint32_t tick_hz;
+		unsigned shift;
+	} rates[] = {{128, 0}, {48, 0}, {47, 1}, {24, 1}, {23, 2}, {12, 2}, {11, 3}, {4, 3}};
+
+	for (unsigned i = 0; i < COUNT(rates); i++)
+		assert_int_equal(world_velocity_shift(rates[i].tick_hz), rates[i].shift);
 }
 
 static void test_a_jump_has_no_record(UNUSED void **state)
 {
 	const struct world_place base = {.x = 100}, now = {.x = 5000};
 
-	assert_int_equal(world_record(&now, &base, 1), WORLD_NO_RECORD);
+	assert_int_equal(world_record(&now, &base, 1, 0), WORLD_NO_RECORD);
 }
 
 /// Of everybody who is there now, against a frame that may be in other ranks.
@@ -135,7 +170,7 @@ static void tables_are_right(const struct walkers *walkers, uint32_t tick, uint3
 		if (part->number[rank] != WORLD_NOBODY && was != WORLD_NOBODY) {
 			const struct world_place now = world_place_at(frame, rank), base = world_place_at(before, was);
 
-			record = world_record(&now, &base, age);
+			record = world_record(&now, &base, age, part->velocity_shift);
 		}
 		assert_int_equal(table[rank], record);
 	}
@@ -156,6 +191,7 @@ static void check_level(const char *level)
 			walkers_add(walkers);
 		walkers->of[tick % COUNT_OF_WALKERS / 2].x +=
 			tick % 3 == 0 ? 0 : (double)(walkers_random(walkers) % 5000);
+		walkers->part.velocity_shift = tick % (WORLD_VELOCITY_SHIFT_MAX + 1);
 		walkers_publish(walkers, tick);
 		walkers_tell(walkers, kernels, ~1U);
 		for (uint32_t age = 1; world_has_frame(&walkers->part, tick - age); age++)
@@ -201,6 +237,8 @@ int main(void)
 		cmocka_unit_test(test_no_code_begins_another),
 		cmocka_unit_test(test_a_record_is_read_as_it_was_written),
 		cmocka_unit_test(test_who_goes_on_as_expected_costs_a_bit),
+		cmocka_unit_test(test_who_turns_around_has_a_record_however_long_ticks_are),
+		cmocka_unit_test(test_velocities_are_coarser_where_ticks_are_longer),
 		cmocka_unit_test(test_a_jump_has_no_record),
 		cmocka_unit_test(test_every_level_writes_the_same_records),
 		cmocka_unit_test(test_tables_of_another_frame_are_not_taken_for_this_one),

@@ -8,15 +8,24 @@
 
 #include "compiler.h"
 
-#define WORLD_SLOTS_MAX 32       // who a player can have in sight at once
-#define WORLD_AGES 32            // a baseline is 1 to 31 ticks old
-#define WORLD_NUMBER_BITS 20     // of an entity in its world
-#define WORLD_POSITION_BITS 21   // quanta
-#define WORLD_VELOCITY_BITS 16   // eighths of a quantum per tick
-#define WORLD_VELOCITY_PARTS 8   // of a quantum per tick
+#define WORLD_SLOTS_MAX 32     // who a player can have in sight at once
+#define WORLD_AGES 32          // a baseline is 1 to 31 ticks old
+#define WORLD_NUMBER_BITS 20   // of an entity in its world
+#define WORLD_POSITION_BITS 21 // quanta
+#define WORLD_VELOCITY_BITS 16 // parts of a quantum per tick
+#define WORLD_VELOCITY_PARTS 8 // of a quantum per tick, where ticks are short: world_velocity_shift()
+#define WORLD_VELOCITY_SHIFT_MAX 3
 #define WORLD_RECORD_BITS 57     // at most
 #define WORLD_GLIMPSE_BITS 36    // number, x and y in the cell
 #define WORLD_STATE_BYTES_MAX 32 // of a game's own state of an entity
+
+/// The longer a tick, the further one goes in it, and the more a velocity changes: it is told in eighths of a quantum per tick from
+/// 48 ticks a second on, in quarters from 24, in halves from 12, else in whole ones.
+/// @return of WORLD_VELOCITY_PARTS
+ALWAYS_INLINE unsigned world_velocity_shift(uint32_t tick_hz)
+{
+	return (tick_hz < 48) + (tick_hz < 24) + (tick_hz < 12);
+}
 
 enum world_sort {
 	WORLD_PLAYER, // its identity is the player's id

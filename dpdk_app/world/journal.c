@@ -178,7 +178,7 @@ void journal_part(struct world_part *part, struct world_journal *journal, uint8_
 	own->tick_us = tick_us;
 
 	const struct journal_part entry = {
-		.word = word(part, JOURNAL_PART, 0),
+		.word = word(part, JOURNAL_PART, (uint16_t)part->velocity_shift),
 		.capacity = part->capacity,
 		.frames = part->frames,
 		.size = {own->size[0], own->size[1], own->size[2]},
@@ -289,7 +289,7 @@ bool journal_slices_begin(struct world_part *part)
 		return false;
 
 	const struct journal_slices entry = {
-		.word = word(part, JOURNAL_SLICES, 0),
+		.word = word(part, JOURNAL_SLICES, (uint16_t)part->velocity_shift),
 		.capacity = part->capacity,
 		.frames = part->frames,
 		.size = {own->size[0], own->size[1], own->size[2]},

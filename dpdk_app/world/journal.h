@@ -46,7 +46,7 @@ struct journal_word {
 };
 
 struct journal_part {
-	struct journal_word word;
+	struct journal_word word; // more: velocity_shift
 	uint32_t capacity, frames;
 	int32_t size[3];
 	uint32_t late_max;
@@ -99,7 +99,7 @@ struct journal_rerank_step {
 };
 
 struct journal_slices {
-	struct journal_word word;
+	struct journal_word word; // more: velocity_shift
 	uint32_t capacity, frames;
 	int32_t size[3];
 	uint32_t late_max;

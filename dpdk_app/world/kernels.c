@@ -114,9 +114,10 @@ ALWAYS_INLINE lanes zigzag(signed_lanes n)
 }
 
 /// What is to be told of one axis of a position.
-ALWAYS_INLINE lanes unexpected(signed_lanes now, signed_lanes base, signed_lanes velocities, uint32_t age)
+ALWAYS_INLINE lanes unexpected(signed_lanes now, signed_lanes base, signed_lanes velocities, uint32_t age,
+			       unsigned shift)
 {
-	const signed_lanes moved = (velocities * (int32_t)age + 8) >> 4;
+	const signed_lanes moved = (velocities * (int32_t)age + (WORLD_VELOCITY_PARTS >> shift)) >> (int)(4 - shift);
 
 	return zigzag((signed_lanes)((lanes)now - (lanes)base - (lanes)moved));
 }
@@ -266,13 +267,15 @@ ALWAYS_INLINE void store(uint64_t *to, long_lanes head, long_lanes velocity_at, 
 	memcpy(to, &records, sizeof(records));
 }
 
-/// @param none  all bits of those who have no record in any case
-ALWAYS_INLINE void tell(const struct places *now, const struct places *base, uint32_t age, lanes none, uint64_t *to)
+/// @param shift  of velocities
+/// @param none   all bits of those who have no record in any case
+ALWAYS_INLINE void tell(const struct places *now, const struct places *base, uint32_t age, unsigned shift, lanes none,
+			uint64_t *to)
 {
 	const lanes vx = zigzag(now->vx - base->vx), vy = zigzag(now->vy - base->vy), vz = zigzag(now->vz - base->vz);
-	const lanes x = unexpected(now->x, base->x, now->vx + base->vx, age);
-	const lanes y = unexpected(now->y, base->y, now->vy + base->vy, age);
-	const lanes z = unexpected(now->z, base->z, now->vz + base->vz, age);
+	const lanes x = unexpected(now->x, base->x, now->vx + base->vx, age, shift);
+	const lanes y = unexpected(now->y, base->y, now->vy + base->vy, age, shift);
+	const lanes z = unexpected(now->z, base->z, now->vz + base->vz, age, shift);
 	const struct shapes shapes = shapes_of(vx | vy, vz, x | y, z);
 	const lanes velocity = joined(vx, vy, vz, shapes.velocity_width),
 		    position = joined(x, y, z, shapes.position_width);
@@ -293,6 +296,7 @@ static void records(const struct world_part *part, uint32_t tick, uint32_t age, 
 {
 	const struct world_frame *frame = world_frame_at(part, tick), *before = world_frame_at(part, tick - age);
 	const bool moved = (int32_t)(tick - age - part->reranked) < 0;
+	const unsigned shift = part->velocity_shift;
 	uint64_t *table = frame->records->of[age];
 
 	for (uint32_t rank = from; rank < to; rank += LANES) {
@@ -301,7 +305,7 @@ static void records(const struct world_part *part, uint32_t tick, uint32_t age, 
 		const lanes none =
 			moved ? nobody(part->number + rank) | nobody(part->was + rank) : nobody(part->number + rank);
 
-		tell(&now, &base, age, none, table + rank);
+		tell(&now, &base, age, shift, none, table + rank);
 	}
 }
 

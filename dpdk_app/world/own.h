@@ -43,7 +43,8 @@ enum world_reranking {
 struct world_own {
 	int32_t size[3];
 	int32_t late_max;
-	uint32_t count; // ranks in use: part->count, and who came since the frame was begun
+	uint32_t way_shift; // of velocities, for parts of a tick, to quanta
+	uint32_t count;     // ranks in use: part->count, and who came since the frame was begun
 	struct world_tables now, next;
 
 	// the frame that is being written

@@ -9,6 +9,10 @@
 #include "world/lay_out.h"
 #include "world/own.h"
 
+/// From velocities, for parts of a tick, to quanta, where both are finest.
+#define WAY_SHIFT 11
+static_assert(WORLD_VELOCITY_PARTS * WORLD_TOLD_PER_TICK == 1 << WAY_SHIFT, "eighths and parts of a tick");
+
 static struct world_tables take_tables(struct lay_out *room, uint32_t capacity)
 {
 	struct world_tables tables = {
@@ -145,7 +149,9 @@ struct world_part *world_part_init(void *memory, const struct world_part_plan *p
 	part->own = own;
 	lay_out_tables(&room, part, own, plan, part->ring);
 	memcpy(own->size, plan->size, sizeof(own->size));
+	part->velocity_shift = plan->velocity_shift;
 	own->late_max = (int32_t)plan->late_max;
+	own->way_shift = WAY_SHIFT - plan->velocity_shift;
 	own->key_shift = key_shift(plan);
 	part->first = part->reranked = part->reranked_before = plan->first;
 	show(part, &own->now);
@@ -254,13 +260,10 @@ void world_part_begin(struct world_part *part, uint32_t tick, bool rerank)
 	part->ring[tick & (part->frames - 1)].tick = tick;
 }
 
-/// Eighths of a quantum per tick, for so many parts of a tick: whole quanta, rounded.
-ALWAYS_INLINE int32_t way(int16_t velocity, int32_t late)
+/// At a velocity for so many parts of a tick: whole quanta, rounded.
+ALWAYS_INLINE int32_t way(int16_t velocity, int32_t late, uint32_t shift)
 {
-	enum { SHIFT = 11, UNIT = 8 * WORLD_TOLD_PER_TICK };
-	static_assert(UNIT == 1 << SHIFT, "eighths and parts of a tick");
-
-	return (velocity * late + UNIT / 2) >> SHIFT;
+	return (velocity * late + (1 << shift) / 2) >> shift;
 }
 
 ALWAYS_INLINE int32_t inside(int32_t position, int32_t size)
@@ -272,9 +275,9 @@ ALWAYS_INLINE int32_t inside(int32_t position, int32_t size)
 /// that it may wrap.
 COLD static void stop(struct world_present *present, const struct world_own *own)
 {
-	present->x = inside(present->x + way(present->vx, own->late_max), own->size[0]);
-	present->y = inside(present->y + way(present->vy, own->late_max), own->size[1]);
-	present->z = inside(present->z + way(present->vz, own->late_max), own->size[2]);
+	present->x = inside(present->x + way(present->vx, own->late_max, own->way_shift), own->size[0]);
+	present->y = inside(present->y + way(present->vy, own->late_max, own->way_shift), own->size[1]);
+	present->z = inside(present->z + way(present->vz, own->late_max, own->way_shift), own->size[2]);
 	present->vx = present->vy = present->vz = 0;
 }
 
@@ -291,9 +294,9 @@ ALWAYS_INLINE void write_rank(const struct world_frame *frame, uint32_t rank, st
 	if (late > own->late_max && moving(present))
 		stop(present, own);
 	late = late > 0 ? late : 0;
-	frame->x[rank] = inside(present->x + way(present->vx, late), own->size[0]);
-	frame->y[rank] = inside(present->y + way(present->vy, late), own->size[1]);
-	frame->z[rank] = inside(present->z + way(present->vz, late), own->size[2]);
+	frame->x[rank] = inside(present->x + way(present->vx, late, own->way_shift), own->size[0]);
+	frame->y[rank] = inside(present->y + way(present->vy, late, own->way_shift), own->size[1]);
+	frame->z[rank] = inside(present->z + way(present->vz, late, own->way_shift), own->size[2]);
 	frame->vx[rank] = present->vx;
 	frame->vy[rank] = present->vy;
 	frame->vz[rank] = present->vz;

@@ -74,6 +74,7 @@ struct world_part {
 	uint32_t capacity; // ranks; a multiple of 64
 	uint32_t frames;   // of the ring: a power of two, WORLD_AGES or more
 	struct world_frame *ring;
+	uint32_t velocity_shift;       // as in its plan
 	uint32_t window;               // so many frames can be read
 	uint32_t behind;               // ticks that a reader may be late
 	struct world_records *records; // two: of the newest frame and of the one before
@@ -209,14 +210,15 @@ ALWAYS_INLINE uint32_t world_rank_of(world_reference who)
 
 /// What a part is made for.
 struct world_part_plan {
-	uint32_t capacity; // ranks; a multiple of 64, at most WORLD_RANKS_MAX
-	uint32_t frames;   // a power of two, WORLD_AGES or more
-	uint32_t ages;     // the greatest age with tables of records, below WORLD_AGES; 0: no tables
-	uint32_t first;    // tick at which it is made
-	int32_t size[3];   // of the world, in quanta: positions are below it
-	uint32_t late_max; // nobody is moved on for longer, in parts of a tick; at most WORLD_LATE_MAX
-	uint32_t readers;  // other workers that may read it, and a number for its own
-	uint32_t behind;   // ticks that they may be late; they can read so many frames fewer
+	uint32_t capacity;       // ranks; a multiple of 64, at most WORLD_RANKS_MAX
+	uint32_t frames;         // a power of two, WORLD_AGES or more
+	uint32_t ages;           // the greatest age with tables of records, below WORLD_AGES; 0: no tables
+	uint32_t first;          // tick at which it is made
+	int32_t size[3];         // of the world, in quanta: positions are below it
+	uint32_t late_max;       // nobody is moved on for longer, in parts of a tick; at most WORLD_LATE_MAX
+	uint32_t velocity_shift; // velocities are in WORLD_VELOCITY_PARTS >> velocity_shift of a quantum per tick
+	uint32_t readers;        // other workers that may read it, and a number for its own
+	uint32_t behind;         // ticks that they may be late; they can read so many frames fewer
 };
 
 /// Times at which somebody was somewhere are told in so many parts of a tick.

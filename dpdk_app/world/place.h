@@ -10,7 +10,7 @@
 
 #include "wire/world.h"
 
-/// Position in quanta above the world's lowest corner, each below 2^WORLD_POSITION_BITS; velocity in eighths of a quantum per
+/// Position in quanta above the world's lowest corner, each below 2^WORLD_POSITION_BITS; velocity in parts of a quantum per
 /// tick.
 struct world_place {
 	int32_t x, y, z;

@@ -32,9 +32,15 @@ static const uint8_t world_velocity_widths[4] = WORLD_WIDTHS_VELOCITY;
 static const uint8_t world_position_widths[4] = WORLD_WIDTHS_POSITION;
 
 /// Where it would be after so many ticks with the mean of two velocities, to half a quantum; one axis.
-ALWAYS_INLINE int32_t world_expected(int32_t position, int32_t velocity, int32_t velocity_now, uint32_t age)
+/// @param shift  of velocities, as in struct world_part_plan
+ALWAYS_INLINE int32_t world_expected(int32_t position, int32_t velocity, int32_t velocity_now, uint32_t age,
+				     unsigned shift)
 {
-	return (int32_t)((uint32_t)position + (uint32_t)(((velocity + velocity_now) * (int32_t)age + 8) >> 4));
+	const int32_t twice = 2 * WORLD_VELOCITY_PARTS >> shift; // as two velocities are added
+	const int32_t way = ((velocity + velocity_now) * (int32_t)age + twice / 2) >> (4 - shift);
+
+	static_assert(2 * WORLD_VELOCITY_PARTS == 1 << 4, "a shift divides by it");
+	return (int32_t)((uint32_t)position + (uint32_t)way);
 }
 
 ALWAYS_INLINE uint32_t world_zigzag(int32_t n)
@@ -48,11 +54,11 @@ ALWAYS_INLINE int32_t world_unzigzag(uint32_t z)
 }
 
 ALWAYS_INLINE struct world_change world_change_of(const struct world_place *now, const struct world_place *base,
-						  uint32_t age)
+						  uint32_t age, unsigned shift)
 {
-	const int32_t x = world_expected(base->x, base->vx, now->vx, age);
-	const int32_t y = world_expected(base->y, base->vy, now->vy, age);
-	const int32_t z = world_expected(base->z, base->vz, now->vz, age);
+	const int32_t x = world_expected(base->x, base->vx, now->vx, age, shift);
+	const int32_t y = world_expected(base->y, base->vy, now->vy, age, shift);
+	const int32_t z = world_expected(base->z, base->vz, now->vz, age, shift);
 
 	return (struct world_change){
 		.velocity = {now->vx - base->vx, now->vy - base->vy, now->vz - base->vz},
@@ -61,7 +67,7 @@ ALWAYS_INLINE struct world_change world_change_of(const struct world_place *now,
 	};
 }
 
-ALWAYS_INLINE struct world_place world_place_after(const struct world_place *base, uint32_t age,
+ALWAYS_INLINE struct world_place world_place_after(const struct world_place *base, uint32_t age, unsigned shift,
 						   const struct world_change *change)
 {
 	struct world_place now = {
@@ -70,9 +76,9 @@ ALWAYS_INLINE struct world_place world_place_after(const struct world_place *bas
 		.vz = (int16_t)(base->vz + change->velocity[2]),
 	};
 
-	now.x = world_expected(base->x, base->vx, now.vx, age) + change->position[0];
-	now.y = world_expected(base->y, base->vy, now.vy, age) + change->position[1];
-	now.z = world_expected(base->z, base->vz, now.vz, age) + change->position[2];
+	now.x = world_expected(base->x, base->vx, now.vx, age, shift) + change->position[0];
+	now.y = world_expected(base->y, base->vy, now.vy, age, shift) + change->position[1];
+	now.z = world_expected(base->z, base->vz, now.vz, age, shift) + change->position[2];
 	return now;
 }
 
@@ -87,9 +93,10 @@ ALWAYS_INLINE unsigned world_class_of(uint32_t zigzags, const uint8_t widths[4])
 }
 
 /// @return as in struct world_records
-static inline uint64_t world_record(const struct world_place *now, const struct world_place *base, uint32_t age)
+static inline uint64_t world_record(const struct world_place *now, const struct world_place *base, uint32_t age,
+				    unsigned shift)
 {
-	const struct world_change change = world_change_of(now, base, age);
+	const struct world_change change = world_change_of(now, base, age, shift);
 	uint32_t value[6], any = 0;
 
 	for (unsigned i = 0; i < 3; i++) {

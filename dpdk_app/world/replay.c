@@ -48,7 +48,7 @@ static bool is_part(const struct world_part_plan *plan)
 		sized &= plan->size[axis] > 0 && plan->size[axis] <= 1 << WORLD_POSITION_BITS;
 	return sized && plan->capacity != 0 && plan->capacity <= WORLD_RANKS_MAX && plan->capacity % RANKS == 0 &&
 	       plan->frames >= WORLD_AGES && plan->frames <= FRAMES_MAX && (plan->frames & (plan->frames - 1)) == 0 &&
-	       plan->late_max <= WORLD_LATE_MAX;
+	       plan->late_max <= WORLD_LATE_MAX && plan->velocity_shift <= WORLD_VELOCITY_SHIFT_MAX;
 }
 
 static bool is_place(const struct world_own *own, const struct journal_place *place)
@@ -92,6 +92,7 @@ static enum outcome do_part(struct world_replay *replay, struct replay_part *of,
 		.frames = entry->frames,
 		.size = {entry->size[0], entry->size[1], entry->size[2]},
 		.late_max = entry->late_max,
+		.velocity_shift = entry->word.more,
 		.first = entry->first,
 	};
 	const enum outcome outcome = make_part(replay, of, &plan);
@@ -108,6 +109,7 @@ static enum outcome do_slices(struct world_replay *replay, struct replay_part *o
 		.frames = entry->frames,
 		.size = {entry->size[0], entry->size[1], entry->size[2]},
 		.late_max = entry->late_max,
+		.velocity_shift = entry->word.more,
 		.first = entry->published,
 	};
 	enum outcome outcome;

@@ -10,8 +10,7 @@
 
 #define POSITION_MAX ((1 << WORLD_POSITION_BITS) - 1)
 #define VELOCITY_MAX INT16_MAX
-#define VELOCITY_PARTS 8 // of a quantum per tick
-#define SPEED_MIN 16     // quanta a second: slower steps are so small that rounding makes them longer
+#define SPEED_MIN 16 // quanta a second: slower steps are so small that rounding makes them longer
 #define MS_PER_S 1000
 
 static const char axis_name[3] = {'x', 'y', 'z'};
@@ -52,7 +51,8 @@ static int check_bounds(const struct world_plan *plan, const char *name, struct 
 /// A metre per second, in velocities of struct world_place.
 static double velocity_per_mps(const struct world_plan *plan)
 {
-	return VELOCITY_PARTS / ((double)plan->quantum_m * plan->tick_hz);
+	return (WORLD_VELOCITY_PARTS >> world_velocity_shift(plan->tick_hz)) /
+	       ((double)plan->quantum_m * plan->tick_hz);
 }
 
 static int check_speed(const struct world_plan *plan, const char *name, struct pg_error *error)

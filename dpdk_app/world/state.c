@@ -157,7 +157,7 @@ static uint64_t record_of(const struct saying *saying, world_reference who, unsi
 	const struct world_place place = world_place_at(world_frame_at(part, tick), now);
 	const struct world_place base = world_place_at(world_frame_at(part, tick - age), was);
 
-	return world_record(&place, &base, age);
+	return world_record(&place, &base, age, part->velocity_shift);
 }
 
 /// Records of those with the common baseline where a part has no table of it.

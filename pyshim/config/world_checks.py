@@ -14,10 +14,11 @@ from pyshim.config.engines import Incompatibility
 from pyshim.config.values import quoted
 from pyshim.config.world_values import bounds_of
 from pyshim.settings import in_section
+from pyshim.velocities import velocity_parts
 
 _QUANTA_MAX = (1 << 21) - 1  # of a side: WORLD_POSITION_BITS of the data plane
 _RADIUS_QUANTA_MAX = (1 << 15) - 1  # WORLD_RADIUS_MAX of the data plane
-_SPEED_QUANTA_MAX = 4055  # per tick: what a velocity of 16 bits tells in eighths, less a margin
+_SPEED_UNITS_MAX = 32440  # what a velocity of 16 bits tells, less a margin
 _SPEED_QUANTA_MIN = 16  # per second
 _STATE_BYTES_MIN = 80  # of a state that tells anything
 _SEEING = "session"  # the profile whose players are in worlds
@@ -70,8 +71,10 @@ def _of_rates(world: object, path: Path) -> Iterator[Incompatibility]:
         yield Incompatibility((*path, "budget_kbps"), text)
     yield from _of_motion(world, path)
     speed = _number(world, "max_speed_mps")
-    if speed is not None and quantum is not None and speed > _SPEED_QUANTA_MAX * quantum * tick_hz:
-        most = _SPEED_QUANTA_MAX * quantum * tick_hz
+    if speed is None or quantum is None:
+        return
+    most = _SPEED_UNITS_MAX / velocity_parts(int(tick_hz)) * quantum * tick_hz
+    if speed > most:
         text = (
             f"found {speed:g}, allowed with quantum_m: {quantum:g} and tick_hz: {tick_hz:g}: at most "
             f"{most:g}; write 0 for that"

@@ -18,10 +18,11 @@ from starlette.routing import Route
 from pyshim.looks import Look, LookQueue, LookResult, Shown
 from pyshim.management.answers import numbers, refusal
 from pyshim.management.refusals import telling
+from pyshim.metrics.family import per_bucket
 from pyshim.plan import WorldPlan
 from pyshim.sessions import NUMBERS
-from pyshim.metrics.family import per_bucket
 from pyshim.stats import Count, Histogram, Snapshot
+from pyshim.velocities import velocity_parts
 
 PATH = "/v1/world"
 ANSWER_LIMIT_S = 5.0  # of the worker process
@@ -30,7 +31,6 @@ CELLS_DEFAULT = 64
 QUERY = {"player": NUMBERS, "cells": CELLS}
 
 _MICROMETRES = 1_000_000
-_PARTS = 8  # of a quantum per tick: velocities
 _NO_STORE = {"cache-control": "no-store"}
 
 
@@ -142,7 +142,8 @@ class Scale:
 
     def metres_per_second(self, velocity: Sequence[int]) -> list[float]:
         """A velocity."""
-        return [round(one * self.quantum_m / _PARTS * self.tick_hz, 4) for one in velocity]
+        per_unit = self.quantum_m / velocity_parts(self.tick_hz) * self.tick_hz
+        return [round(one * per_unit, 4) for one in velocity]
 
 
 def heat(entities: Sequence[Shown], scale: Scale, cells: int) -> dict[str, Any]:
@@ -191,5 +192,5 @@ def _figures(snapshot: Snapshot, name: str) -> dict[str, Any]:
 
 
 def _as_json(count: Count) -> int | Mapping[str, int]:
-    """Of a histogram, how many by the upper bound of their bucket: not cumulative, as those below it have theirs."""
+    """Of a histogram, how many are in each bucket, by its upper bound: not cumulative."""
     return per_bucket(count) if isinstance(count, Histogram) else count

@@ -11,9 +11,9 @@ from typing import Any
 from pyshim.dataplane.library import ffi, lib
 from pyshim.errors import UnavailableError, UsageError
 from pyshim.recording.files import RecordedWorld, Recording
+from pyshim.velocities import velocity_parts
 
 MEMORY_BYTES_MAX = 8 << 30
-_VELOCITY_PARTS = 8  # of a quantum per tick
 _PLAYER = 0
 
 Vector = tuple[float, float, float]
@@ -115,7 +115,7 @@ class Replay:
 
 
 def _entity(found: Any, world: RecordedWorld) -> Entity:
-    per_tick = world.quantum_m / _VELOCITY_PARTS * world.tick_hz
+    per_tick = world.quantum_m / velocity_parts(world.tick_hz) * world.tick_hz
     low, position, velocity = world.low_m, found.position, found.velocity
     return Entity(
         found.identity,

@@ -6,11 +6,13 @@
 The same bytes every time; they follow from wire/world_shapes.def and the widths in wire/world.h. Shape:
 
     code        shape -> its code, the first bit first
-    prediction  base, age, velocity and position of a record -> place (rounding is part of the protocol)
+    prediction  tick_hz, base, age, velocity and position of a record -> place (rounding is part of the
+                protocol)
     bodies      name, body -> state: what it says; one that a gateway sends is these bytes
     refused     name, body: no gateway sends it, and no reader takes it
-    rows        name, tick of the WORLD before, steps: body -> tick (whole), decoded, undecodable and late
-                (all until then), places: who is in which slot, and where in that frame, if it was told
+    rows        name, tick and tick_hz of the WORLD before, steps: body -> tick (whole), decoded, undecodable
+                and late (all until then), places: who is in which slot, and where in that frame, if it was
+                told
 
 A place is [x, y, z, vx, vy, vz].
 """
@@ -26,7 +28,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pyshim.protocol.world.record import Place, Record, applied
+from pyshim.protocol.world.record import Place, Record, Triple, applied
 from pyshim.protocol.world.shapes import CODES, widths
 from pyshim.protocol.world.state import (
     Empty,
@@ -42,6 +44,7 @@ from pyshim.protocol.world.state import (
     encode,
 )
 from pyshim.protocol.world.view import WorldView
+from pyshim.velocities import velocity_parts
 from tests.world import drawn
 from tests.world.model import WORLD
 from tests.world.refused import REFUSED
@@ -64,12 +67,20 @@ def predictions() -> Iterator[dict[str, Any]]:
     speeds = [(0, 0, 0), (1, -1, 7), (8, -8, -9), (-15, 15, -16), (32767, -32768, 0)]
     for velocity in speeds:
         for age in (1, 2, 9, 31):
-            base = Place((1_000_000, 1_000_000, 1_000_000), velocity)
-            by = [rng.randrange(-9, 9) if abs(one) < 1000 else 0 for one in velocity]
-            record = Record((by[0], by[1], by[2]), (rng.randrange(-9, 9), 0, -1))
-            place = flat(applied(base, record, age))
-            values = {"velocity": record.velocity, "position": record.position}
-            yield {"base": flat(base), "age": age, **values, "place": place}
+            yield _prediction(rng, velocity, age, 60)
+    for tick_hz in (48, 47, 24, 23, 12, 11, 4):  # at the ends of each unit of velocities
+        for velocity in ((1, -1, 7), (-15, 120, -16), (240, -240, 3)):
+            for age in (1, 2, 31):
+                yield _prediction(rng, velocity, age, tick_hz)
+
+
+def _prediction(rng: Random, velocity: Triple, age: int, tick_hz: int) -> dict[str, Any]:
+    base = Place((1_000_000, 1_000_000, 1_000_000), velocity)
+    by = [rng.randrange(-9, 9) if abs(one) < 1000 else 0 for one in velocity]
+    record = Record((by[0], by[1], by[2]), (rng.randrange(-9, 9), 0, -1))
+    place = flat(applied(base, record, age, velocity_parts(tick_hz)))
+    values = {"velocity": record.velocity, "position": record.position}
+    return {"tick_hz": tick_hz, "base": flat(base), "age": age, **values, "place": place}
 
 
 # ---------------------------------------------------------------- bodies
@@ -164,6 +175,23 @@ def _moving(ticks: Sequence[int]) -> Iterator[WorldState]:
         yield replace(_state(tick), base=tick - before, records=((0, record),))
 
 
+def _turning() -> Iterator[WorldState]:
+    """Somebody who walks, turns around at once, and walks back."""
+    yield _state(10, _full(0, 7, Place((100_000, 200_000, 3_000), (120, -120, 3))))
+    turned = Record((-240, 240, -6), (100, -100, 1))
+    for tick, record in ((11, Record()), (12, turned), (13, Record()), (15, Record((7, 0, 0), (-3, 1, 0)))):
+        base = 2 if tick == 15 else 1
+        yield replace(_state(tick), base=base, records=((0, record),))
+
+
+def rows_of_rates() -> Iterator[tuple[str, int, int, list[WorldState]]]:
+    """Name, tick and tick_hz of the WORLD before, and what comes."""
+    for name, tick, states in rows():
+        yield name, tick, WORLD.tick_hz, states
+    for tick_hz in (128, 30, 20, 5):
+        yield f"turning around at {tick_hz} ticks a second", 10, tick_hz, list(_turning())
+
+
 def rows() -> Iterator[tuple[str, int, list[WorldState]]]:
     """Name, tick of the WORLD before, and what comes."""
     yield "against the frame before", 10, list(_moving([10, 11, 13, 16, 20, 51]))
@@ -195,11 +223,11 @@ def _step(view: WorldView, datagram: int, state: WorldState) -> dict[str, Any]:
 
 
 def played() -> Iterator[dict[str, Any]]:
-    for name, tick, states in rows():
+    for name, tick, tick_hz, states in rows_of_rates():
         view = WorldView()
-        view.begin(replace(WORLD, tick=tick), 0)
+        view.begin(replace(WORLD, tick=tick, tick_hz=tick_hz), 0)
         steps = [_step(view, datagram, state) for datagram, state in enumerate(states, 1)]
-        yield {"name": name, "epoch": WORLD.epoch, "tick": tick, "steps": steps}
+        yield {"name": name, "epoch": WORLD.epoch, "tick": tick, "tick_hz": tick_hz, "steps": steps}
 
 
 # ---------------------------------------------------------------- the file

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from pyshim.protocol.session_wire import WireError
-from pyshim.protocol.world.state import WorldState, decode, encode
+from pyshim.protocol.world.record import Place
+from pyshim.protocol.world.state import Full, Sort, WorldState, decode, encode
 from pyshim.protocol.world.view import Entered, EntityState, ViewEvent, ViewSettings, WorldView
 from tests.world import drawn
 from tests.world.c_view import CView, Reader, by_slot
@@ -101,10 +102,27 @@ def same_places(ours: WorldView, theirs: CView, newest: int, at_s: float) -> Non
         history = slot.history
         for one in range(newest - 63, newest + 1):
             assert theirs.place(entity.slot, one) == history.get(one)
-        shown = history.at(ours._shown_tick(slot, at_s), most)
+        shown = history.at(ours._shown_tick(slot, at_s), most, ours.world.velocity_parts)
         position, beyond = theirs.seen(entity.slot, at_s)
         assert position == pytest.approx(shown.position, abs=0.1)  # who jumps does so in a tick
         assert beyond == pytest.approx(shown.beyond_ticks, abs=1e-3)
+
+
+@pytest.mark.parametrize(("tick_hz", "parts"), [(60, 8), (30, 4), (12, 2), (5, 1)])
+def test_both_show_who_goes_on_by_how_velocities_are_told(reader: Reader, tick_hz: int, parts: int) -> None:
+    ours, theirs = WorldView(), CView(reader)
+    world = replace(WORLD, tick=10, tick_hz=tick_hz)
+    there = Full(0, 7, 107, Sort.PLAYER, Place((100_000, 0, 0), (80, 0, 0)))
+    told = WorldState(10, WORLD.epoch, 0, (), (there,))
+    for view in (ours, theirs):
+        view.begin(world, 0)
+    ours.apply(told, 1, 1.0)
+    theirs.apply(encode(told), 1, 1.0)
+    same_places(ours, theirs, 10, 1 + 4 / tick_hz)
+    position, _ = theirs.seen(0, 1 + 4 / tick_hz)  # three frames behind
+    assert position[0] == pytest.approx(100_000 + 80 / parts, abs=1e-3)
+    (seen,) = ours.in_sight(1.0)
+    assert seen.velocity[0] == pytest.approx(80 / parts * world.quantum_m * tick_hz)
 
 
 def test_both_tables_have_the_same_glimpses(reader: Reader) -> None:

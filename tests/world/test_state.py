@@ -34,6 +34,7 @@ from pyshim.protocol.world.state import (
     decode,
     encode,
 )
+from pyshim.velocities import velocity_parts
 from tests.world.refused import HEAD, REFUSED, of_bits
 from tests.world.strategies import ages, places, records, states
 
@@ -79,9 +80,17 @@ def test_a_record_is_read_as_it_was_written(record: Record) -> None:
     assert read_record(BitReader(data)) == record
 
 
-@given(places, places, ages)
-def test_who_is_told_against_any_frame_is_where_he_is(base: Place, now: Place, age: int) -> None:
-    assert applied(base, difference(base, now, age), age) == now
+@given(places, places, ages, st.sampled_from((8, 4, 2, 1)))
+def test_who_is_told_against_any_frame_is_where_he_is(base: Place, now: Place, age: int, parts: int) -> None:
+    assert applied(base, difference(base, now, age, parts), age, parts) == now
+
+
+@pytest.mark.parametrize("tick_hz", range(5, 129))
+def test_who_turns_around_has_a_record_however_long_ticks_are(tick_hz: int) -> None:
+    """At 6 m/s, in quanta of a centimetre."""
+    speed = 600 * velocity_parts(tick_hz) // tick_hz
+    base, now = (Place((5000, 0, 0), (way * speed, 0, 0)) for way in (1, -1))
+    assert written(difference(base, now, 1, velocity_parts(tick_hz)))
 
 
 @given(places, ages, records())

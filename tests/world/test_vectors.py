@@ -13,6 +13,7 @@ from pyshim.protocol.session_wire import WireError
 from pyshim.protocol.world.record import Place, Record, applied
 from pyshim.protocol.world.state import decode, encode
 from pyshim.protocol.world.view import WorldView
+from pyshim.velocities import velocity_parts
 from tests.world.c_view import CView, Reader, by_slot
 from tests.world.make_vectors import OUT, flat, meaning, render
 from tests.world.model import WORLD
@@ -50,10 +51,13 @@ def test_codes_are_those_of_the_vectors(reader: Reader) -> None:
         assert decode(bytes(body[: 11 + read.index(True)])).records == ((0, Record()),)
 
 
-@pytest.mark.parametrize("vector", VECTORS["prediction"], ids=lambda one: str(one["base"][3:]))
+@pytest.mark.parametrize(
+    "vector", VECTORS["prediction"], ids=lambda one: f"{one['tick_hz']}-{one['base'][3:]}"
+)
 def test_predictions_are_rounded_as_in_the_vectors(reader: Reader, vector: dict[str, Any]) -> None:
     record = Record(tuple(vector["velocity"]), tuple(vector["position"]))
-    assert flat(applied(place(vector["base"]), record, vector["age"])) == vector["place"]
+    parts = velocity_parts(vector["tick_hz"])
+    assert flat(applied(place(vector["base"]), record, vector["age"], parts)) == vector["place"]
     base = [vector["base"][:3], vector["base"][3:]]
     spot = reader.ffi.new("struct world_spot *")
     difference = [vector["velocity"], vector["position"]]
@@ -61,7 +65,7 @@ def test_predictions_are_rounded_as_in_the_vectors(reader: Reader, vector: dict[
         reader.ffi.new("struct world_spot *", base),
         reader.ffi.new("struct world_difference *", difference),
     )
-    possible = reader.lib.world_spot_apply(*made, vector["age"], spot)
+    possible = reader.lib.world_spot_apply(*made, vector["age"], vector["tick_hz"], spot)
     assert [*spot.position, *spot.velocity] == vector["place"]
     assert possible == place(vector["place"]).is_possible
 
@@ -87,7 +91,9 @@ def test_what_no_gateway_sends_is_refused(reader: Reader, vector: dict[str, Any]
 def test_both_tables_have_in_sight_what_the_vectors_say(reader: Reader, row: dict[str, Any]) -> None:
     ours, theirs = WorldView(), CView(reader)
     for view in (ours, theirs):
-        assert view.begin(replace(WORLD, epoch=row["epoch"], tick=row["tick"]), 0) == []
+        assert (
+            view.begin(replace(WORLD, epoch=row["epoch"], tick=row["tick"], tick_hz=row["tick_hz"]), 0) == []
+        )
     for datagram, step in enumerate(row["steps"], 1):
         body = bytes.fromhex(step["body"])
         ours.apply(decode(body), datagram, datagram / 60)

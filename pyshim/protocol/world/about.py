@@ -10,6 +10,7 @@ from typing import Final
 from pyshim.protocol.session_wire import WireError, expect
 from pyshim.protocol.world.record import Place, Triple
 from pyshim.protocol.world.shapes import POSITION_BITS, SLOTS_MAX
+from pyshim.velocities import velocity_parts
 
 Vector = tuple[float, float, float]
 
@@ -38,6 +39,11 @@ class World:
         """A step of positions."""
         return self.quantum_um / 1e6
 
+    @property
+    def velocity_parts(self) -> int:
+        """So many of a velocity's units are a quantum per tick."""
+        return velocity_parts(self.tick_hz)
+
     def position_m(self, position: tuple[float, float, float]) -> Vector:
         """A place in quanta, in metres."""
         x, y, z = (low / 1e3 + at * self.quantum_m for low, at in zip(self.low_mm, position, strict=True))
@@ -45,7 +51,7 @@ class World:
 
     def velocity_mps(self, place: Place) -> Vector:
         """How fast somebody is, in metres per second."""
-        vx, vy, vz = (one / 8 * self.quantum_m * self.tick_hz for one in place.velocity)
+        vx, vy, vz = (one / self.velocity_parts * self.quantum_m * self.tick_hz for one in place.velocity)
         return vx, vy, vz
 
 

@@ -45,15 +45,18 @@ class History:
     def _kept(self) -> Iterator[tuple[int, Place]]:
         return (one for one in self._places if one is not None)
 
-    def at(self, tick: float, extrapolate_ticks: float) -> Shown:
-        """Where to show the entity at a time between frames; something is known of it."""
+    def at(self, tick: float, extrapolate_ticks: float, parts: int) -> Shown:
+        """Where to show the entity at a time between frames; something is known of it.
+
+        `parts`: so many of a velocity's units are a quantum per tick.
+        """
         before = max((one for one in self._kept() if one[0] <= tick), default=None, key=lambda one: one[0])
         after = min((one for one in self._kept() if one[0] > tick), default=None, key=lambda one: one[0])
         if before is None:
             assert after is not None
             return Shown(_floats(after[1]), after[1], after[0] - tick)
         if after is None:
-            return _extrapolated(before[1], tick - before[0], extrapolate_ticks)
+            return _extrapolated(before[1], tick - before[0], extrapolate_ticks, parts)
         share = (tick - before[0]) / (after[0] - before[0])
         x, y, z = (
             of + (to - of) * share for of, to in zip(before[1].position, after[1].position, strict=True)
@@ -79,9 +82,9 @@ def _floats(place: Place) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _extrapolated(place: Place, ticks: float, most_ticks: float) -> Shown:
+def _extrapolated(place: Place, ticks: float, most_ticks: float, parts: int) -> Shown:
     """He goes on as he went, for so long at most."""
-    way = min(ticks, most_ticks) / 8
+    way = min(ticks, most_ticks) / parts
     x, y, z = (at + speed * way for at, speed in zip(place.position, place.velocity, strict=True))
     return Shown((x, y, z), place, ticks)
 

@@ -22,6 +22,7 @@ from pyshim.protocol.world.shapes import (
     Code,
     widths,
 )
+from pyshim.velocities import FINEST
 
 Triple = tuple[int, int, int]
 
@@ -33,7 +34,7 @@ class Place:
     """Where somebody is in a frame, and how fast."""
 
     position: Triple  # quanta above the world's lowest corner
-    velocity: Triple  # eighths of a quantum per tick
+    velocity: Triple  # parts of a quantum per tick: FINEST of them, or fewer in worlds with long ticks
 
     @property
     def is_possible(self) -> bool:
@@ -60,30 +61,30 @@ def _triple(values: Sequence[int]) -> Triple:
     return x, y, z
 
 
-def _predicted(base: Place, velocity: Triple, age: int) -> Triple:
+def _predicted(base: Place, velocity: Triple, age: int, parts: int) -> Triple:
     """Where who was at `base` is after `age` ticks, with the mean of both velocities."""
     return _triple(
         [
-            at + (((before + now) * age + 8) >> 4)  # floor: an arithmetic shift
+            at + ((before + now) * age + parts) // (2 * parts)  # floor
             for at, before, now in zip(base.position, base.velocity, velocity, strict=True)
         ]
     )
 
 
-def difference(base: Place, now: Place, age: int) -> Record:
-    """The record of who is at `now`, `age` ticks after `base`."""
+def difference(base: Place, now: Place, age: int, parts: int = FINEST) -> Record:
+    """The record of who is at `now`, `age` ticks after `base`; `parts`: as velocity_parts() says it."""
     assert 0 < age < AGES
-    predicted = _predicted(base, now.velocity, age)
+    predicted = _predicted(base, now.velocity, age, parts)
     return Record(
         _triple([to - of for to, of in zip(now.velocity, base.velocity, strict=True)]),
         _triple([to - of for to, of in zip(now.position, predicted, strict=True)]),
     )
 
 
-def applied(base: Place, record: Record, age: int) -> Place:
-    """The place that a record tells; it may be one that is not possible."""
+def applied(base: Place, record: Record, age: int, parts: int = FINEST) -> Place:
+    """The place that a record tells, which may not be possible; `parts`: as velocity_parts() says it."""
     velocity = _triple([of + by for of, by in zip(base.velocity, record.velocity, strict=True)])
-    predicted = _predicted(base, velocity, age)
+    predicted = _predicted(base, velocity, age, parts)
     return Place(_triple([of + by for of, by in zip(predicted, record.position, strict=True)]), velocity)
 
 

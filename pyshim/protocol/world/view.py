@@ -194,7 +194,8 @@ class WorldView:
         if base is None:
             self.counts.undecodable += 1
             return
-        place = applied(base, record, age)
+        assert self.world is not None
+        place = applied(base, record, age, self.world.velocity_parts)
         if not place.is_possible:
             self.counts.impossible += 1
             return
@@ -288,7 +289,7 @@ class WorldView:
         found = []
         for slot in self._slots:
             if slot.entity is not None:
-                shown = slot.history.at(self._shown_tick(slot, at_s), most)
+                shown = slot.history.at(self._shown_tick(slot, at_s), most, world.velocity_parts)
                 position, velocity = world.position_m(shown.position), world.velocity_mps(shown.place)
                 found.append(Seen(slot.entity, position, velocity, shown.beyond_ticks / world.tick_hz))
         return tuple(found)
