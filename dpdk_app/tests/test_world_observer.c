@@ -275,6 +275,27 @@ static void test_the_farthest_are_left_out_first(UNUSED void **state)
 	close_sight(sight);
 }
 
+static void test_where_there_is_no_room_for_all_the_farthest_have_their_turn(UNUSED void **state)
+{
+	struct sight *sight = settled(32);
+	uint32_t told[32] = {0};
+
+	sight->weather.room = 96; // for less than half of them
+	for (unsigned slot = 0; slot < 32; slot++)
+		observer_pace(sight->observer, slot, 0, (uint8_t)(8 * slot));
+	for (unsigned i = 0; i < 320; i++) {
+		pass(sight, 1);
+		for (unsigned slot = 0; slot < 32; slot++) {
+			told[slot] += sight->client.slot[slot].told == sight->tick - sight->weather.delay;
+			if (i >= 96)
+				assert_true(sight->tick - sight->client.slot[slot].told < 96);
+		}
+	}
+	assert_true(sight->left_out > 320);
+	assert_true(told[0] > 200 && told[31] >= 4 && told[31] < 100); // the nearest mostly
+	close_sight(sight);
+}
+
 static void test_few_are_told_in_full_at_once(UNUSED void **state)
 {
 	struct sight *sight = settled(0);
@@ -330,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_a_part_can_be_ahead_in_other_ranks),
 		cmocka_unit_test(test_what_was_told_of_a_slot_is_of_who_is_in_it),
 		cmocka_unit_test(test_the_farthest_are_left_out_first),
+		cmocka_unit_test(test_where_there_is_no_room_for_all_the_farthest_have_their_turn),
 		cmocka_unit_test(test_few_are_told_in_full_at_once),
 		cmocka_unit_test(test_paces_spread_the_slots_over_the_ticks),
 	};

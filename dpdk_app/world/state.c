@@ -22,9 +22,9 @@ typedef uint64_t words __attribute__((vector_size(8 * VECTOR_WORDS)));
 #define HEAD_BITS 7 // of an exception: slot, kind
 #define OLDER_BITS (HEAD_BITS + 5)
 #define FULL_BITS (HEAD_BITS + WORLD_NUMBER_BITS + 32 + 2 + 3 * WORLD_POSITION_BITS + 3 * WORLD_VELOCITY_BITS)
-#define HEARD_TRIED 4 // frames that are looked at for a common baseline
-#define WORTH_TICKS \
-	20 // so much older may a baseline be that has one more: an exception costs 12 bits, a tick half a bit
+#define HEARD_TRIED 4     // frames that are looked at for a common baseline
+#define WORTH_TICKS 20    // so much older may a baseline of one more be: an exception costs 12 bits, a tick half a bit
+#define WAITED_LONG 0x200 // more than any distance, and the age of any baseline
 
 /// What a WORLD_STATE is to say.
 struct saying {
@@ -315,10 +315,11 @@ static unsigned bits_of(const struct saying *saying, unsigned slot)
 	return world_record_length(saying->common[paired(slot)]);
 }
 
-/// How far they are, less for how long they have waited.
+/// How far they are, less for how long they have waited. Who has no baseline any more, or none yet, comes first: else the farthest
+/// would wait for ever where there is never room for all.
 static int urgency(const struct observer *observer, unsigned slot)
 {
-	return observer->distance[slot] - 2 * observer->base[slot];
+	return observer->distance[slot] - (observer->base[slot] < AGE_NONE ? 2 * observer->base[slot] : WAITED_LONG);
 }
 
 /// The nearest first. @return how many
