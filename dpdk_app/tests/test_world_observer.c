@@ -280,7 +280,8 @@ static void test_where_there_is_no_room_for_all_the_farthest_have_their_turn(UNU
 	struct sight *sight = settled(32);
 	uint32_t told[32] = {0};
 
-	sight->weather.room = 96; // for less than half of them
+	sight->weather.room = WORLD_STATE_ROOM_MIN; // for half of them
+	sight->weather.delay = 10;                  // and their records are longer
 	for (unsigned slot = 0; slot < 32; slot++)
 		observer_pace(sight->observer, slot, 0, (uint8_t)(8 * slot));
 	for (unsigned i = 0; i < 320; i++) {
@@ -292,7 +293,7 @@ static void test_where_there_is_no_room_for_all_the_farthest_have_their_turn(UNU
 		}
 	}
 	assert_true(sight->left_out > 320);
-	assert_true(told[0] > 200 && told[31] >= 4 && told[31] < 100); // the nearest mostly
+	assert_true(told[31] >= 4 && told[0] > told[31]);
 	close_sight(sight);
 }
 
