@@ -158,6 +158,8 @@ static bool step_world(struct world_bench *b)
 	if (step == TURN_SENDS)
 		send_egress(&b->worker->common, &world_egress, b->replication, WORLDS_SENT_AT_ONCE, b->now);
 	spend(b, stage);
+	if (step == TURN_SENDS)
+		turn_sent(b->replication, b->now);
 	if (stage == STAGE_SEND && b->replica->stage != TICK_SEND)
 		b->last_sent = b->now;
 	return true;

@@ -101,7 +101,7 @@ struct replica {
 	uint32_t state_room;           // bytes of a state at most
 	struct replica_tier tier[PG_WORLD_TIERS_MAX];
 	uint32_t tiers;
-	uint8_t glimpse_shift; // of cells for glimpses, in quanta; 0: there are none
+	uint8_t glimpse_shift;                 // of cells for glimpses, in quanta; 0: there are none
 	uint8_t unseen_bucket[OBSERVER_TICKS]; // of so many ticks
 	struct pg_world_counts *counts;
 
