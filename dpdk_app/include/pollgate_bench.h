@@ -129,6 +129,55 @@ struct pg_bench_world_run {
 int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_bench_world_plan *plan,
 		   struct pg_bench_world_run *run, struct pg_error *error);
 
+/// Whom everybody sees, beside plain ways to know it. Calls are of one thread.
+#define PG_BENCH_NEIGHBOURS 32
+
+struct pg_bench_interest_plan {
+	uint32_t players;
+	uint32_t place; // enum pg_bench_place
+	double side_m;  // as in struct pg_bench_world_plan
+	uint32_t tick_hz;
+	uint32_t cell_m; // of the world's grid
+	uint64_t seed;
+};
+
+/// Of all who are among the nearest of somebody.
+struct pg_bench_interest_check {
+	uint64_t nearest, missing;
+	uint64_t wrong; // missing, and nearer than a world's interest allows
+};
+
+struct pg_bench_interest;
+
+/// @return NULL: no memory
+struct pg_bench_interest *pg_bench_interest_open(const struct pg_bench_interest_plan *plan, struct pg_error *error);
+void pg_bench_interest_close(struct pg_bench_interest *interest);
+
+/// A tick passes: everybody walks on, and the frame of it is published.
+void pg_bench_interest_walk(struct pg_bench_interest *interest);
+
+/// As in each tick of a world: the grid, the turns of an eighth of the players, a share of the grid's next order.
+/// @param grid  out: of the cycles, those of the grid
+/// @return TSC cycles, as of all of these
+uint64_t pg_bench_interest_turns(struct pg_bench_interest *interest, uint64_t *grid);
+
+/// A turn of everybody, after the turns of the tick; of onlookers of their own, who had one in the last tick, too.
+uint64_t pg_bench_interest_all(struct pg_bench_interest *interest);
+
+/// @param nearest  out: for each by rank, PG_BENCH_NEIGHBOURS others by rank; behind them UINT32_MAX
+uint64_t pg_bench_interest_brute(struct pg_bench_interest *interest, uint32_t *nearest);
+uint64_t pg_bench_interest_grid(struct pg_bench_interest *interest, uint32_t *nearest);
+
+/// @param xyz  out: three for each, by rank, in quanta of a centimetre
+void pg_bench_interest_places(const struct pg_bench_interest *interest, double *xyz);
+
+/// @return players of whom two ways told others
+uint32_t pg_bench_interest_differ(const struct pg_bench_interest *interest, const uint32_t *one, const uint32_t *other);
+
+/// Of the onlookers of pg_bench_interest_turns(), or of pg_bench_interest_all().
+void pg_bench_interest_check(struct pg_bench_interest *interest, bool all, const uint32_t *nearest,
+			     struct pg_bench_interest_check *check);
+
 #ifdef __cplusplus
 }
 #endif

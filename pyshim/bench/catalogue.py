@@ -15,8 +15,8 @@ from pyshim.bench.rig.opponent import parse_netcode, parse_traditional
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
 from pyshim.bench.sessions_sealed import CONNECTED, CONNECTED_MAX, PARTS, sessions_sealed
+from pyshim.bench.world import NAMES as WORLDS
 from pyshim.bench.world import world
-from pyshim.bench.world_rows import NAMES as WORLDS
 
 _PLAYERS = Extra(
     name="players",
@@ -153,7 +153,8 @@ BENCHES = (
     Bench(
         name="world",
         measures="A worker whose players all move and see each other: share of a core, cycles by stage, "
-        "bytes, and how late what is seen is; all that some of them decode is checked.",
+        "bytes, and how late what is seen is; all that some of them decode is checked. And who is near whom, "
+        "beside brute force, a plain grid and scipy's k-d tree.",
         rows=world,
         extras=(
             Extra(

@@ -16,6 +16,7 @@ from rich.console import Console
 from pyshim import __version__
 from pyshim.bench.catalogue import BENCHES
 from pyshim.bench.description import Bench, Extra, Request
+from pyshim.bench.interest import ways
 from pyshim.bench.reports.bars import bars
 from pyshim.bench.reports.costs import costs
 from pyshim.bench.reports.html import refuse_html, write_html
@@ -101,7 +102,7 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
         if json:
             typer.echo(as_json(report))
         else:
-            beside = (table(report.rows) for table in (costs, stages, steps, growth, bars))
+            beside = (table(report.rows) for table in (costs, stages, steps, growth, ways, bars))
             Console().print(as_table(report, list(beside)))
         if html is not None:
             write_html(html, report)

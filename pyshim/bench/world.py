@@ -15,9 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pyshim.bench.description import Request
+from pyshim.bench.interest import NAMES as INTERESTS
+from pyshim.bench.interest import interest_rows
 from pyshim.bench.pairs import Ratio
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.reports.worlds import growth_told
+from pyshim.bench.world_rows import NAMES as WORLDS
 from pyshim.bench.world_rows import ROWS, WorldRow
 from pyshim.views.units import number
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from pyshim.bench.rig.world_run import WorldRun
 
 BUSY = "% of a core"
+NAMES = (*WORLDS, *INTERESTS)
 FASTER = 4  # times: the core on whose clock there is time for what is too much for this one
 RAW_BYTES = 28  # six f32 and an id
 OVERLOADED = (
@@ -45,6 +49,9 @@ def world(request: Request) -> Iterator[Row | Note]:
         if row.name in names:
             rows.append(_measured(request, row))
             yield rows[-1]
+    for name in INTERESTS:
+        if name in names:
+            yield from interest_rows(request, name)
     if told := growth_told(rows):
         yield Note(told)
 

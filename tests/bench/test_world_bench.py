@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.bench.description import Request
+from pyshim.bench.interest import interest_rows, ways
 from pyshim.bench.pairs import Ratio
 from pyshim.bench.reports.bars import Bar
 from pyshim.bench.reports.report import Row
 from pyshim.bench.reports.worlds import growth, growth_told
+from pyshim.bench.rig.interest_run import InterestRun, has_tree, measure_interest
 from pyshim.bench.rig.world_run import Place, World, WorldRun, measure_world
 from pyshim.bench.world import with_costs_of
 from pyshim.views.units import number
@@ -114,6 +117,29 @@ def test_what_there_was_no_time_for_is_reckoned_in() -> None:
     short, whole = (WorldRun(**{**values, "busy": busy, "cycles": 10 * busy}) for busy in (1.1, 1.9))
     told = with_costs_of(replace(short, shed=5), whole)
     assert (told.busy, told.cycles, told.shed) == (1.9, 19.0, 5)
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_every_way_finds_who_is_near_whom(place: Place) -> None:
+    run = measure_interest(
+        World(players=2000, place=place, cell_m=4 if place == Place.CROWD else 21), pairs=2
+    )
+    assert run.differ == run.wrong == 0
+    assert len(run.in_turn) == len(run.everybody) == len(run.brute) == len(run.grid) == 2
+    assert len(run.tree) == (2 if has_tree() else 0)
+    assert 0 < run.missing_everybody < run.missing < 0.3  # by design: hysteresis, and turns
+
+
+def test_interest_is_told_beside_the_best_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = InterestRun((0.002, 0.004), (0.02, 0.03), (0.2, 0.3), (0.04, 0.04), (), 0.05, 0.02, 0, 0)
+    monkeypatch.setattr("pyshim.bench.rig.interest_run.measure_interest", lambda _world, _pairs: run)
+    in_turn, everybody = interest_rows(Request(2, 1.0), "interest-town-50000")
+    assert (in_turn.value, in_turn.against) == (3.0, "plain grid")
+    assert (in_turn.ratio.median, everybody.ratio.max) == pytest.approx((0.075, 0.75))
+    assert everybody.details["brute_ms"] == 250.0
+    assert [row.details["bars"][0]["holds"] for row in (in_turn, everybody)] == [True, False]
+    assert "scipy is not installed" in in_turn.note
+    assert ways((in_turn,))[1] == ["interest-town-50000", "3.0", "250.0", "40.0", "-", "5.0 %"]
 
 
 def test_a_bar_is_held_by_the_median() -> None:

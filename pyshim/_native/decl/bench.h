@@ -90,3 +90,33 @@ struct pg_bench_world_run {
 
 int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_bench_world_plan *plan,
 		   struct pg_bench_world_run *run, struct pg_error *error);
+
+#define PG_BENCH_NEIGHBOURS ...
+
+struct pg_bench_interest_plan {
+	uint32_t players;
+	uint32_t place;
+	double side_m;
+	uint32_t tick_hz;
+	uint32_t cell_m;
+	uint64_t seed;
+};
+
+struct pg_bench_interest_check {
+	uint64_t nearest, missing;
+	uint64_t wrong;
+};
+
+struct pg_bench_interest;
+
+struct pg_bench_interest *pg_bench_interest_open(const struct pg_bench_interest_plan *plan, struct pg_error *error);
+void pg_bench_interest_close(struct pg_bench_interest *interest);
+void pg_bench_interest_walk(struct pg_bench_interest *interest);
+uint64_t pg_bench_interest_turns(struct pg_bench_interest *interest, uint64_t *grid);
+uint64_t pg_bench_interest_all(struct pg_bench_interest *interest);
+uint64_t pg_bench_interest_brute(struct pg_bench_interest *interest, uint32_t *nearest);
+uint64_t pg_bench_interest_grid(struct pg_bench_interest *interest, uint32_t *nearest);
+void pg_bench_interest_places(const struct pg_bench_interest *interest, double *xyz);
+uint32_t pg_bench_interest_differ(const struct pg_bench_interest *interest, const uint32_t *one, const uint32_t *other);
+void pg_bench_interest_check(struct pg_bench_interest *interest, bool all, const uint32_t *nearest,
+			     struct pg_bench_interest_check *check);

@@ -68,7 +68,7 @@ class World:
     round_trip_spread: int = 4
     lost_per_mille: int = 20
     glimpses: int = 12
-    cell_m: int = 16
+    cell_m: int = 21
     seed: int = 1
 
     @property
