@@ -129,6 +129,13 @@ enum pg_world_judged {
 	PG_WORLD_JUDGEMENTS
 };
 
+/// What became of a question of a game process: label `outcome` of pollgate_world_searches_total.
+enum pg_world_search {
+#define SEARCH(NAME, name) PG_WORLD_SEARCH_##NAME,
+#include "world_outcomes.def"
+	PG_WORLD_SEARCHES
+};
+
 /// Where messages of players went: label `to` of pollgate_session_messages_dispatched_total.
 enum pg_destination {
 #define DESTINATION(NAME, name) PG_DESTINATION_##NAME,
@@ -170,6 +177,7 @@ const char *pg_order_refusal_name(unsigned reason);
 const char *pg_destination_name(unsigned destination);
 const char *pg_world_move_name(unsigned move);
 const char *pg_world_judged_name(unsigned judged);
+const char *pg_world_search_name(unsigned became);
 const char *pg_denial_name(unsigned reason);
 const char *pg_close_name(unsigned reason);
 const char *pg_refusal_name(unsigned reason);

@@ -70,6 +70,11 @@ static const char *const world_judged_names[PG_WORLD_JUDGEMENTS] = {
 #include "world_outcomes.def"
 };
 
+static const char *const world_search_names[PG_WORLD_SEARCHES] = {
+#define SEARCH(NAME, name) [PG_WORLD_SEARCH_##NAME] = #name,
+#include "world_outcomes.def"
+};
+
 static const char *const denial_names[PG_DENIALS] = {
 #define DENIED(NAME, name, number) [PG_DENIED_##NAME] = #name,
 #include "wire/closed.def"
@@ -163,6 +168,11 @@ const char *pg_world_move_name(unsigned move)
 const char *pg_world_judged_name(unsigned judged)
 {
 	return judged < PG_WORLD_JUDGEMENTS ? world_judged_names[judged] : NULL;
+}
+
+const char *pg_world_search_name(unsigned became)
+{
+	return became < PG_WORLD_SEARCHES ? world_search_names[became] : NULL;
 }
 
 const char *pg_denial_name(unsigned reason)

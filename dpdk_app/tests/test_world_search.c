@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "aim_model.h"
 #include "past.h"
 #include "world/search.h"
 
@@ -13,89 +14,6 @@
 #define WORLD_METRE 100 // quanta
 
 // ---------------------------------------------------------------- rays
-
-static long double clamped(long double value, long double low, long double high)
-{
-	return fminl(fmaxl(value, low), high);
-}
-
-static long double distance_at(const struct world_ray *ray, const int32_t position[3], long double along)
-{
-	const long double x = position[0] - ray->from[0] - along * ray->direction[0];
-	const long double y = position[1] - ray->from[1] - along * ray->direction[1];
-	const long double z = ray->from[2] + along * ray->direction[2] - position[2];
-
-	return sqrtl(x * x + y * y + powl(z - clamped(z, ray->body.low, ray->body.high), 2));
-}
-
-/// The distance from the middle of a body is convex along a ray: thirds are left out until one point is left.
-static long double nearest_at(const struct world_ray *ray, const int32_t position[3])
-{
-	long double low = 0, high = 1 << 23;
-
-	for (unsigned i = 0; i < 200; i++) {
-		const long double a = low + (high - low) / 3, b = high - (high - low) / 3;
-
-		if (distance_at(ray, position, a) <= distance_at(ray, position, b))
-			high = b;
-		else
-			low = a;
-	}
-	return low;
-}
-
-static struct world_aim aim_of(const struct world_ray *ray, const int32_t position[3])
-{
-	const long double nearest = nearest_at(ray, position), error = distance_at(ray, position, nearest);
-	long double out = 0, in = nearest;
-
-	if (distance_at(ray, position, 0) <= ray->body.radius)
-		in = 0;
-	for (unsigned i = 0; i < 100 && in > 0; i++)
-		*(distance_at(ray, position, (out + in) / 2) <= ray->body.radius ? &in : &out) = (out + in) / 2;
-	return (struct world_aim){error <= ray->body.radius, (double)in, (double)error};
-}
-
-static void point(struct world_ray *ray, double x, double y, double z)
-{
-	const double length = sqrt(x * x + y * y + z * z);
-
-	ray->direction[0] = x / length;
-	ray->direction[1] = y / length;
-	ray->direction[2] = z / length;
-}
-
-static struct world_ray drawn_ray(uint64_t *seed)
-{
-	struct world_ray ray = {
-		.from = {(int32_t)drawn_below(seed, WALK_SIZE), (int32_t)drawn_below(seed, WALK_SIZE),
-			 (int32_t)drawn_below(seed, WALK_SIZE / 4)},
-		.length = (int32_t)drawn_below(seed, WALK_SIZE),
-		.body = {.radius = 1 + (int32_t)drawn_below(seed, 500), .low = (int32_t)drawn_below(seed, 100) - 50},
-	};
-	static const double axes[][3] = {{1, 0, 0}, {0, -1, 0}, {0, 0, 1}, {0, 0, -1}, {1, 1, 0}};
-
-	ray.body.high = ray.body.low + (int32_t)drawn_below(seed, 2) * (int32_t)drawn_below(seed, 300);
-	if (drawn_below(seed, 10) == 0) {
-		const double *axis = axes[drawn_below(seed, COUNT(axes))];
-
-		point(&ray, axis[0], axis[1], axis[2]);
-	} else {
-		point(&ray, (int32_t)drawn_below(seed, 2001) - 1000.5, (int32_t)drawn_below(seed, 2001) - 1000.5,
-		      (int32_t)drawn_below(seed, 2001) - 1000.5);
-	}
-	return ray;
-}
-
-/// Somewhere near it, before or behind where it begins, or in the distance.
-static void drawn_target(uint64_t *seed, const struct world_ray *ray, int32_t position[3])
-{
-	const double along = (int32_t)drawn_below(seed, 3000) - 800.0, far = drawn_below(seed, 10) == 0 ? 1000 : 1;
-
-	for (unsigned axis = 0; axis < 3; axis++)
-		position[axis] = ray->from[axis] + (int32_t)(ray->direction[axis] * along * far) +
-				 (int32_t)drawn_below(seed, 1200) - 600;
-}
 
 static void a_ray_enters_a_body_where_it_does(void **state UNUSED)
 {
@@ -108,7 +26,7 @@ static void a_ray_enters_a_body_where_it_does(void **state UNUSED)
 
 		drawn_target(&seed, &ray, position);
 
-		const struct world_aim aim = world_aim(&ray, position), model = aim_of(&ray, position);
+		const struct world_aim aim = world_aim(&ray, position), model = modelled_aim(&ray, position);
 
 		assert_true(fabs(aim.error - model.error) < 1e-5);
 		if (fabs(model.error - ray.body.radius) < 1e-5)
@@ -129,7 +47,7 @@ static void a_ray_that_touches_a_body_hits_it(void **state UNUSED)
 	struct world_ray ray = {.length = 1000, .body = {.radius = 50, .low = 50, .high = 150}};
 	struct world_aim aim;
 
-	point(&ray, 1, 0, 0);
+	point_ray(&ray, 1, 0, 0);
 	aim = world_aim(&ray, (const int32_t[]){400, 50, -100});
 	assert_true(aim.hits);
 	assert_true(aim.distance == 400);
@@ -142,7 +60,7 @@ static void a_ray_that_touches_a_body_hits_it(void **state UNUSED)
 	assert_false(world_aim(&ray, (const int32_t[]){-51, 0, -100}).hits); // behind it
 	aim = world_aim(&ray, (const int32_t[]){-50, 0, -100});
 	assert_true(aim.hits && aim.distance == 0 && aim.error == 50);
-	point(&ray, 0, 0, -1);
+	point_ray(&ray, 0, 0, -1);
 	aim = world_aim(&ray, (const int32_t[]){0, 0, -500});
 	assert_true(aim.hits && aim.distance == 300 && aim.error == 0);
 }
@@ -283,7 +201,7 @@ static struct world_hit first_of(const struct world_parts *parts, struct world_m
 			if (world_refer(i, rank) == except || !where(parts->part[i], rank, when, position))
 				continue;
 
-			const struct world_aim aim = aim_of(ray, position);
+			const struct world_aim aim = modelled_aim(ray, position);
 
 			if (aim.hits && aim.distance <= ray->length &&
 			    (first.who == WORLD_NOBODY || aim.distance < first.aim.distance))
@@ -359,7 +277,7 @@ static void of_several_at_once_the_lowest_number_is_hit(void **state UNUSED)
 	for (uint32_t i = 0; i < 200; i++)
 		world_part_add(part, (i + 90) % 200, 0, WORLD_PLAYER, &place, plan.first * WORLD_TOLD_PER_TICK);
 	publish(part, plan.first + 1, false);
-	point(&ray, 1, 0, 0);
+	point_ray(&ray, 1, 0, 0);
 	assert_true(world_search_ray(&parts, &search, &ray, WORLD_NOBODY, 1000, &first));
 	assert_int_equal(first.number, 0);
 	assert_int_equal(first.who, 110);

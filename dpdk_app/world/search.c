@@ -155,6 +155,13 @@ static void in_box(const struct world_sphere *sphere, const struct block *block,
 	}
 }
 
+static void add(struct world_crowd *crowd, world_reference who, int32_t distance)
+{
+	if (crowd->count < crowd->room)
+		crowd->inside[crowd->count] = (struct world_inside){who, distance};
+	crowd->count++;
+}
+
 static void visit_sphere(const void *asked, const struct block *block, struct world_moment when, void *found)
 {
 	const struct world_sphere *sphere = asked;
@@ -169,10 +176,7 @@ static void visit_sphere(const void *asked, const struct block *block, struct wo
 
 		if (square > (int64_t)sphere->radius * sphere->radius)
 			continue;
-		if (crowd->count < crowd->room)
-			crowd->inside[crowd->count] =
-				(struct world_inside){block->first + i, (int32_t)sqrt((double)square)};
-		crowd->count++;
+		add(crowd, block->first + i, (int32_t)sqrt((double)square));
 	}
 }
 
@@ -232,6 +236,28 @@ static void visit_ray(const void *asked, const struct block *block, struct world
 		if (hit.aim.hits && hit.aim.distance <= ray->length && is_before(&hit, first))
 			*first = hit;
 	}
+}
+
+static void visit_way(const void *asked, const struct block *block, struct world_moment when, void *found)
+{
+	const struct world_ray *ray = asked;
+	uint8_t meant[BLOCK];
+
+	(void)when;
+	near_ray(ray, block, meant);
+	for (uint32_t i = 0; next_meant(meant, block->count, &i); i++) {
+		const int32_t position[3] = {block->x[i], block->y[i], block->z[i]};
+		const struct world_aim aim = world_aim(ray, position);
+
+		if (aim.hits && aim.distance <= ray->length)
+			add(found, block->first + i, (int32_t)aim.distance);
+	}
+}
+
+bool world_search_way(const struct world_parts *parts, struct world_search *search, const struct world_ray *ray,
+		      uint32_t ranks, struct world_crowd *crowd)
+{
+	return search_on(parts, search, ranks, visit_way, ray, crowd);
 }
 
 bool world_search_ray(const struct world_parts *parts, struct world_search *search, const struct world_ray *ray,

@@ -52,6 +52,11 @@ struct world_hit {
 bool world_search_sphere(const struct world_parts *parts, struct world_search *search,
 			 const struct world_sphere *sphere, uint32_t ranks, struct world_crowd *crowd);
 
+/// Go on looking for all who were in the way of a ray, within its length.
+/// @param crowd  {inside: how far it is to where it enters their bodies}
+bool world_search_way(const struct world_parts *parts, struct world_search *search, const struct world_ray *ray,
+		      uint32_t ranks, struct world_crowd *crowd);
+
 /// Of those who were found, the nearest so many come first, in any order; of several at the same distance, any.
 /// Source: C. A. R. Hoare, Algorithm 65: FIND, Communications of the ACM 4 (7), 1961.
 void world_crowd_nearest(struct world_inside *inside, uint32_t count, uint32_t wanted);
