@@ -23,7 +23,7 @@ static uint32_t identity_at(const struct entities_said *said, uint32_t i)
 	return identity;
 }
 
-static struct worker *worker_of_number(const pgg *game, uint32_t number)
+struct worker *worker_of_number(const pgg *game, uint32_t number)
 {
 	for (unsigned i = 0; i < game->workers; i++)
 		if (game->worker[i]->number == number)

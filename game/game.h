@@ -273,6 +273,11 @@ int check_body(pgg *game, const struct pgg_message *message);
 /// @return false: no world can be called that
 bool put_world_name(char name[GAME_WORLD_NAME], const char *world);
 
+// ---------------------------------------------------------------- entities.c
+
+/// @return NULL: it has not begun yet
+struct worker *worker_of_number(const pgg *game, uint32_t number);
+
 // ---------------------------------------------------------------- texts.c
 
 /// What was wrong, for pgg_why().

@@ -170,6 +170,7 @@ enum pgg_event_type {
 	PGG_END = 10,            /* the gateway ended; nothing follows */
 	PGG_ENTITY_REFUSED = 13, /* what this process wanted of an entity was not done */
 	PGG_SPOILT = 12,  /* a process wrote to the ring of the two what cannot be: nothing of it is read any more */
+	PGG_FOUND = 14,   /* an answer to pgg_search() */
 	PGG_DETACHED = 11 /* the gateway ended the attachment, or its memory says what cannot be; nothing follows */
 };
 
@@ -179,6 +180,27 @@ enum pgg_entity_why {
 	PGG_ENTITY_TAKEN = 2,   /* another process has one of this identity */
 	PGG_ENTITY_NONE = 3,    /* this process has none of this identity there */
 	PGG_ENTITY_PLACE = 4    /* the world has no such place, or nobody can be so fast */
+};
+
+/** What became of a pgg_search(). All but the first two have found nobody. */
+enum pgg_search_became {
+	PGG_SEARCH_ANSWERED = 0,
+	PGG_SEARCH_CLAMPED = 1, /* answered as of the newest tick: the moment is still to come */
+	PGG_SEARCH_TOO_OLD =
+		2, /* nobody remembers the moment: `combat.rewind_ms` of the world are remembered, or some more */
+	PGG_SEARCH_NO_COMBAT = 3, /* a ray, or a moment of the past, in a world without `combat` */
+	PGG_SEARCH_BUSY = 4,      /* the gateway had to begin it anew too often: ask again */
+	PGG_SEARCH_NO_WORLD = 255
+};
+
+/** Somebody who was there. */
+struct pgg_found {
+	uint32_t identity; /* a player, or an entity */
+	float position[3]; /* then */
+	float distance; /* from the middle, or to where the ray enters the body, 0: it begins inside; metres, rounded down to
+			      the world's quanta */
+	uint8_t sort; /* 0: a player, 1: an entity */
+	uint8_t zero[3];
 };
 
 /** What a listener speaks. */
@@ -237,6 +259,16 @@ struct pgg_event {
 			uint32_t why;      /* enum pgg_entity_why */
 			const char *world; /* its name */
 		} refused;
+		struct {
+			uint32_t cookie; /* of the question */
+			uint8_t became;  /* enum pgg_search_became */
+			uint8_t parts;   /* 256ths of a tick behind `tick`: the moment as of which it is */
+			uint16_t count;
+			uint32_t tick;
+			uint32_t newest;            /* tick as of which everybody's place is known */
+			uint32_t total;             /* who were there, of whom the nearest are told */
+			const struct pgg_found *at; /* `count` of them, the nearest first */
+		} found;
 		struct {
 			const char *process; /* NULL: of a worker */
 			uint32_t worker;
@@ -349,6 +381,35 @@ int pgg_despawn(pgg *game, const char *world, const uint32_t *entities, uint32_t
 
 /** Which worker has this entity. */
 uint32_t pgg_entity_worker(const pgg *game, uint32_t entity);
+
+#define PGG_FOUND_MAX 128 /* answers to one question */
+
+enum pgg_search_kind {
+	PGG_SPHERE = 1, /* whose position is in it */
+	PGG_RAY = 2     /* whose body is in its way, as `combat` of the world's configuration has it */
+};
+
+/** Who was where? Zero it, and say what is asked. */
+struct pgg_search {
+	uint32_t cookie; /* comes back */
+	uint32_t kind;   /* enum pgg_search_kind */
+	bool now;        /* as of the newest tick; else at `tick` and `parts`, as players' attacks say what they saw */
+	bool players;    /* who is meant; neither: both */
+	bool entities;
+	uint8_t parts; /* of a tick, of 256 */
+	uint32_t tick;
+	uint32_t most;       /* answers, the nearest: 1 to PGG_FOUND_MAX */
+	uint32_t but_player; /* who is not told of; 0: nobody is left out */
+	float position[3];   /* in the world: the middle, or where the ray begins */
+	float direction[3];  /* of a ray, of any length */
+	float reach;         /* radius, or how far the ray goes */
+};
+
+/** PGG_FOUND follows with this cookie, once. Everybody in it is as of one moment, between two ticks on the line from one to the
+ *  other. Questions are answered in order, and what is said behind one is done behind it, by the worker that answers: the one
+ *  whose number is cookie modulo the count of workers. A place outside of the world, or a reach of more than 2^21 quanta, is
+ *  counted by the gateway as refused (body), and `most` that do not fit a quarter of the ring (receivers). */
+int pgg_search(pgg *game, const char *world, const struct pgg_search *search);
 
 /** Makes visible what was sent, and wakes whoever sleeps. */
 int pgg_flush(pgg *game);

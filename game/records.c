@@ -147,6 +147,23 @@ static int on_refused(const struct game_refused *refused, struct pgg_event *even
 	return 1;
 }
 
+static int on_found(const struct ring_message *record, struct pgg_event *event)
+{
+	const struct game_found *found = record->body;
+
+	event->type = PGG_FOUND;
+	event->player = 0;
+	event->as.found.cookie = found->cookie;
+	event->as.found.became = found->became;
+	event->as.found.parts = found->parts;
+	event->as.found.count = (uint16_t)((record->length - sizeof(*found)) / sizeof(struct pgg_found));
+	event->as.found.tick = found->tick;
+	event->as.found.newest = found->newest;
+	event->as.found.total = found->total;
+	event->as.found.at = (const void *)(found + 1);
+	return 1;
+}
+
 static int on_moved(const struct ring_message *record, struct pgg_event *event)
 {
 	event->type = PGG_MOVED;
@@ -183,6 +200,10 @@ static bool length_fits(const struct ring_message *record)
 		return record->length == sizeof(struct game_left);
 	case GAME_REFUSED:
 		return record->length == sizeof(struct game_refused);
+	case GAME_FOUND:
+		return record->length >= sizeof(struct game_found) &&
+		       record->length <= sizeof(struct game_found) + GAME_SEARCH_MOST * sizeof(struct game_found_one) &&
+		       (record->length - sizeof(struct game_found)) % sizeof(struct game_found_one) == 0;
 	case GAME_QUALITY:
 		return record->length == sizeof(struct game_quality);
 	case GAME_LISTING:
@@ -206,6 +227,8 @@ static int take_rarer(pgg *game, struct worker *worker, const struct ring_messag
 		return on_moved(record, event);
 	case GAME_REFUSED:
 		return on_refused(record->body, event);
+	case GAME_FOUND:
+		return on_found(record, event);
 	case GAME_QUALITY:
 		return on_quality(record->body, event);
 	case GAME_LISTING:

@@ -35,6 +35,7 @@ enum game_event_type {
 	GAME_MOVED = 6,
 	GAME_QUALITY = 7,
 	GAME_REFUSED = 8, // an order about an entity was not done
+	GAME_FOUND = 9,   // an answer to GAME_SEARCH
 };
 
 enum game_how {
@@ -106,6 +107,34 @@ struct game_quality {
 	uint32_t lost; // of those, that were sent again
 } PACKED;
 
+enum game_found_became {
+	GAME_FOUND_ANSWERED = 0,
+	GAME_FOUND_CLAMPED = 1,    // answered as of `tick`, the newest: the moment of the question is still to come
+	GAME_FOUND_TOO_OLD = 2,    // nobody remembers the moment
+	GAME_FOUND_NO_COMBAT = 3,  // a ray, or a moment of the past, in a world without `combat`
+	GAME_FOUND_BUSY = 4,       // begun anew too often: ask again
+	GAME_FOUND_NO_WORLD = 255, // there is no world of this name
+};
+
+/// An answer to GAME_SEARCH. `count` of struct game_found_one follow, the nearest first.
+struct game_found {
+	uint32_t cookie; // of the question
+	uint8_t became;  // enum game_found_became; all but the first two have found nobody
+	uint8_t parts;   // of a tick, of 256: behind `tick`, the moment as of which it is
+	uint16_t count;
+	uint32_t tick;
+	uint32_t newest; // tick as of which everybody's place is known
+	uint32_t total;  // of those who were there
+} PACKED;
+
+struct game_found_one {
+	uint32_t identity; // a player's id, or an entity
+	float position[3];
+	float distance; // from the middle of the sphere, or to where the ray enters the body, 0: begins in it; rounded down to quanta
+	uint8_t sort; // 0: a player, 1: an entity
+	uint8_t zero[3];
+} PACKED;
+
 // ---------------------------------------------------------------- from a process
 
 enum game_order_type {
@@ -122,6 +151,7 @@ enum game_order_type {
 	GAME_SPAWN = 11,
 	GAME_MOVE_ENTITIES = 12,
 	GAME_DESPAWN = 14,
+	GAME_SEARCH = 16,
 };
 
 /// How a message travels to whoever gets it.
@@ -221,6 +251,34 @@ ALWAYS_INLINE uint32_t game_entity_worker(uint32_t entity, uint32_t workers)
 	return (uint32_t)((uint64_t)(entity * 0x9E3779B1U) * workers >> 32);
 }
 
+#define GAME_SEARCH_MOST 128
+
+enum game_search_kind {
+	GAME_SEARCH_SPHERE = 1, // whose position is in it
+	GAME_SEARCH_RAY = 2,    // whose body, as `combat` of the world has it, is in its way
+};
+
+#define GAME_SEARCH_NOW 0x01 // as of the newest tick; `tick` and `parts` are not looked at
+#define GAME_SEARCH_PLAYERS 0x02
+#define GAME_SEARCH_ENTITIES 0x04
+#define GAME_SEARCH_FLAGS 0x07
+
+/// Who was where? GAME_FOUND follows. Any worker knows of all who are in the world.
+struct game_search {
+	char world[GAME_WORLD_NAME]; // zeros behind it
+	uint32_t cookie;             // comes back
+	uint8_t kind;                // enum game_search_kind
+	uint8_t flags;
+	uint16_t most; // answers, 1 to GAME_SEARCH_MOST
+	uint32_t tick; // of the moment
+	uint8_t parts; // and of a tick behind it, of 256
+	uint8_t zero[3];
+	uint32_t except;    // a player who is not told of; 0: nobody
+	float position[3];  // in the world: the middle, or where the ray begins
+	float direction[3]; // of the ray, of any length
+	float reach;        // radius, or length; at most 2^21 quanta
+} PACKED;
+
 struct game_ask {
 	uint32_t player;
 	uint32_t cookie; // comes back
@@ -234,7 +292,9 @@ static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_joined_clie
 		      sizeof(struct game_group) == 8 && sizeof(struct game_kick) == 8 &&
 		      sizeof(struct game_place) == 28 && sizeof(struct game_world) == 64 &&
 		      sizeof(struct game_entities) == 32 && sizeof(struct game_spawn) == 64 &&
-		      sizeof(struct game_refused) == 40 && sizeof(struct game_ask) == 8,
+		      sizeof(struct game_refused) == 40 && sizeof(struct game_search) == 80 &&
+		      sizeof(struct game_found) == 20 && sizeof(struct game_found_one) == 24 &&
+		      sizeof(struct game_ask) == 8,
 	      "what two processes agree on");
 
 #endif

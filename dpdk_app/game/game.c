@@ -75,6 +75,7 @@ static void leave_alone(struct game *game, unsigned process)
 void game_give_up(struct game *game, unsigned process, const char *why)
 {
 	many_give_up(game, process);
+	searches_give_up(game, process);
 	entities_end(game, process);
 	link_give_up(game->link[process], why);
 	leave_alone(game, process);
@@ -85,6 +86,7 @@ static void let_go(struct game *game, unsigned process)
 	struct game_link *link = game->link[process];
 
 	many_give_up(game, process);
+	searches_give_up(game, process);
 	entities_end(game, process);
 	if (!link_is_broken(link))
 		link_give_up(link, "");

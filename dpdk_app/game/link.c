@@ -62,7 +62,7 @@ bool link_is_at_end(struct game_link *link)
 		return true;
 	if (link->ends_at == 0)
 		link->ends_at = link->in.released + link->in.mask + 1; // more than it holds: who is gone still writes
-	if (link->many.unfinished)
+	if (link->many.unfinished || link->searching.unfinished)
 		return false;
 	return !ring_is_ready(&link->in) || link->in.released >= link->ends_at;
 }

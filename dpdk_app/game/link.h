@@ -16,6 +16,7 @@
 #include "bus/records.h"
 #include "game/groups.h"
 #include "game/many.h"
+#include "game/searches.h"
 #include "pollgate.h"
 
 // What the process writes is read from when it has mapped it and nobody can spoil it any more, until the process is
@@ -62,8 +63,9 @@ struct game_link {
 	uint64_t delivered;      // messages, those in the ring that are not committed among them
 	uint32_t cursor;         // of a listing: the slot at which it goes on; LINK_LISTED: it is done
 	struct groups groups;
-	uint32_t slow;    // of turns in which reading took longer than it may: see turn.c
-	struct many many; // the last thing read, if it is not done
+	uint32_t slow;              // of turns in which reading took longer than it may: see turn.c
+	struct many many;           // the last thing read, if it is not done
+	struct searching searching; // likewise
 };
 #define LINK_LISTED UINT32_MAX
 

@@ -218,6 +218,8 @@ enum pg_order_refusal order_obey(struct game *game, unsigned process, const stru
 	case GAME_MOVE_ENTITIES:
 	case GAME_DESPAWN:
 		return entities_obey(game, process, order, slice, now);
+	case GAME_SEARCH:
+		return searches_obey(game, process, order, slice);
 	case GAME_ASK:
 		return obey_ask(game, process, record, order->length);
 	default:

@@ -9,6 +9,7 @@
 
 #include "bus/wait.h"
 #include "compiler.h"
+#include "pollgate.h"
 
 #define SLICE_UNIT_BYTES 1024U
 #define SLICE_UNITS_PER_LOOK 16 // at the clock, which costs about as much as one of them

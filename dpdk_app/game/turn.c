@@ -55,6 +55,8 @@ static unsigned obey_one_process(struct game *game, unsigned process, struct sli
 
 	if (link->many.unfinished && !finish(game, process, many_go_on(game, process, slice, now)))
 		return 0;
+	if (link->searching.unfinished && !finish(game, process, searches_go_on(game, process, slice)))
+		return 0;
 	while (!slice_is_over(slice) && next_order(game, process, &order)) {
 		done++;
 		if (order.kind == RING_GAP)

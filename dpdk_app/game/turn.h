@@ -26,7 +26,9 @@ unsigned turn_obey(struct game *game, uint64_t now);
 /// Has one of them said something, or is something of it unfinished?
 ALWAYS_INLINE bool turn_is_wanted(const struct game *game, unsigned process)
 {
-	return ring_is_ready(&game->link[process]->in) || game->link[process]->many.unfinished;
+	const struct game_link *link = game->link[process];
+
+	return ring_is_ready(&link->in) || link->many.unfinished || link->searching.unfinished;
 }
 
 ALWAYS_INLINE bool turn_is_wanted_by_any(const struct game *game)

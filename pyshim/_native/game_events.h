@@ -54,6 +54,15 @@ static void game_detail(const struct pgg_event *event, struct game_detail *out)
 		out->number[1] = event->as.refused.why;
 		out->text = event->as.refused.world;
 		break;
+	case PGG_FOUND:
+		out->number[0] = event->as.found.cookie;
+		out->number[1] = event->as.found.became | (uint32_t)event->as.found.parts << 8;
+		out->number[2] = event->as.found.tick;
+		out->number[3] = event->as.found.newest;
+		out->client = event->as.found.total;
+		out->at = event->as.found.at;
+		out->count = event->as.found.count;
+		break;
 	case PGG_GAP:
 	case PGG_SPOILT:
 		out->text = event->as.gap.process;
@@ -82,7 +91,7 @@ static int game_poll(pgg *game, struct pgg_event *events, int n, const void **me
 
 	for (int i = 0; i < found; i++)
 		if (events[i].type == PGG_MESSAGE)
-			events[i].as.message.body = (const void *)((const char *)events[i].as.message.body -
-								   (const char *)*memory);
+			events[i].as.message.body =
+				(const void *)((const char *)events[i].as.message.body - (const char *)*memory);
 	return found;
 }

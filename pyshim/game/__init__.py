@@ -14,10 +14,13 @@ The same with `async for event in game.events()`. Who has millions of messages a
 
 from pyshim.game.batch import Batch
 from pyshim.game.events import (
+    Became,
     Detached,
     End,
     EntityRefused,
     Event,
+    Found,
+    FoundOne,
     Gap,
     How,
     Joined,
@@ -44,9 +47,11 @@ from pyshim.game.process import (
     Priority,
     Statistics,
 )
+from pyshim.game.searching import Search
 
 __all__ = [
     "Batch",
+    "Became",
     "Delivery",
     "Detached",
     "End",
@@ -54,6 +59,8 @@ __all__ = [
     "Entity",
     "EntityRefused",
     "Event",
+    "Found",
+    "FoundOne",
     "FullError",
     "Game",
     "GameError",
@@ -71,6 +78,7 @@ __all__ = [
     "Profile",
     "Published",
     "Quality",
+    "Search",
     "Spoilt",
     "Statistics",
     "Why",

@@ -20,10 +20,13 @@ except ModuleNotFoundError as error:
         "in another folder than the repository's root, and start it with the repository's .venv/bin/python"
     ) from error
 from pyshim.game.events import (
+    Became,
     Detached,
     End,
     EntityRefused,
     Event,
+    Found,
+    FoundOne,
     Gap,
     How,
     Joined,
@@ -42,6 +45,7 @@ from pyshim.game.events import (
 _EVENT_BYTES: Final = 40  # struct pgg_event
 _WORDS: Final = _EVENT_BYTES // 4
 _POSITION: Final = struct.Struct("<I3f3f")
+_FOUND: Final = struct.Struct("<I3ffB3x")
 _new_message: Final = partial(tuple.__new__, Message)
 
 
@@ -198,6 +202,16 @@ def _quality(player: int, detail: Any) -> Event:
     return Quality(player, cookie, round_trip_us, deviation_us, sent, detail.count)
 
 
+def _found(_: int, detail: Any) -> Event:
+    cookie, became, tick, newest = detail.number
+    raw = bytes(ffi.buffer(detail.at, detail.count * _FOUND.size))
+    who = tuple(
+        FoundOne(identity, sort == 0, (x, y, z), distance)
+        for identity, x, y, z, distance, sort in _FOUND.iter_unpack(raw)
+    )
+    return Found(cookie, Became(became & 0xFF), tick, became >> 8, newest, int(detail.client), who)
+
+
 def _gap(_: int, detail: Any) -> Event:
     return Gap(detail.number[1], detail.number[0], _text(detail.text) or None)
 
@@ -210,6 +224,7 @@ _MAKERS: Final[dict[int, Callable[[int, Any], Event]]] = {
     lib.PGG_ENTITY_REFUSED: lambda _, detail: EntityRefused(
         _text(detail.text), detail.number[0], Why(detail.number[1])
     ),
+    lib.PGG_FOUND: _found,
     lib.PGG_LISTED: lambda _, detail: Listed(detail.number[0]),
     lib.PGG_GAP: _gap,
     lib.PGG_SPOILT: lambda _, detail: Spoilt(string(detail.text)),

@@ -88,6 +88,38 @@ class EntityRefused(NamedTuple):
     why: Why
 
 
+class Became(IntEnum):
+    """What became of a question. All but the first two have found nobody."""
+
+    ANSWERED = 0
+    CLAMPED = 1  # answered as of the newest tick: the moment is still to come
+    TOO_OLD = 2  # nobody remembers the moment
+    NO_COMBAT = 3  # a ray, or a moment of the past, in a world without `combat`
+    BUSY = 4  # the gateway had to begin anew too often: ask again
+    NO_WORLD = 255
+
+
+class FoundOne(NamedTuple):
+    """Somebody who was there."""
+
+    identity: int  # a player, or an entity
+    is_player: bool
+    position: tuple[float, float, float]  # m, then
+    distance: float  # m, from the middle, or to where the ray enters the body; rounded down to quanta
+
+
+class Found(NamedTuple):
+    """An answer to `Game.search_sphere()` or `Game.search_ray()`."""
+
+    cookie: int
+    became: Became
+    tick: int  # as of this moment
+    parts: int  # 256ths of a tick behind it
+    newest: int  # tick as of which everybody's place is known
+    total: int  # who were there, of whom the nearest are told
+    who: tuple[FoundOne, ...]  # the nearest first
+
+
 class Listed(NamedTuple):
     """Whoever was in at this worker has been named."""
 
@@ -142,6 +174,7 @@ Event = (
     | Moved
     | Quality
     | EntityRefused
+    | Found
     | Listed
     | Gap
     | Spoilt

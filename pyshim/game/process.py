@@ -16,6 +16,7 @@ from pyshim._native._game import ffi, lib
 from pyshim.errors import PollgateError
 from pyshim.game.batch import Batch, string
 from pyshim.game.events import Event
+from pyshim.game.searching import Searching
 
 BATCH_EVENTS: Final = 4096
 Bytes = bytes | bytearray | memoryview
@@ -106,7 +107,7 @@ def _view_of(body: Bytes) -> Any:
         ) from None
 
 
-class Game:
+class Game(Searching):
     """Attached from when it is made until `close()`. It belongs to one thread, or to one event loop.
 
     What is sent is seen by the players' workers when the next events are taken, or at `flush()`.

@@ -6,6 +6,7 @@ typedef struct pgg pgg;
 #define PGG_NAME_MAX ...
 #define PGG_BODY_MAX ...
 #define PGG_STATE_MAX ...
+#define PGG_FOUND_MAX ...
 #define PGG_OWN_FIRST ...
 #define PGG_OWN_LAST ...
 
@@ -40,9 +41,11 @@ void pgg_close_after(pgg *game, int finished);
 
 enum pgg_event_type {
 	PGG_JOINED, PGG_LEFT, PGG_MESSAGE, PGG_MOVED, PGG_QUALITY, PGG_LISTED, PGG_GAP, PGG_POST, PGG_PUBLISHED, PGG_END, PGG_DETACHED,
-	PGG_SPOILT, PGG_ENTITY_REFUSED,
+	PGG_SPOILT, PGG_ENTITY_REFUSED, PGG_FOUND,
 	...
 };
+
+enum pgg_search_kind { PGG_SPHERE, PGG_RAY, ... };
 
 struct pgg_message {
 	uint8_t type;
@@ -105,6 +108,21 @@ uint32_t pgg_entity_worker(const pgg *game, uint32_t entity);
 int pgg_place(pgg *game, uint32_t player, const float *position, const float *velocity);
 int pgg_enter_world(pgg *game, uint32_t player, const char *world, const float *position, const float *velocity);
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie);
+struct pgg_search {
+	uint32_t cookie;
+	uint32_t kind;
+	bool now;
+	bool players;
+	bool entities;
+	uint8_t parts;
+	uint32_t tick;
+	uint32_t most;
+	uint32_t but_player;
+	float position[3];
+	float direction[3];
+	float reach;
+};
+int pgg_search(pgg *game, const char *world, const struct pgg_search *search);
 int pgg_flush(pgg *game);
 
 int pgg_post(pgg *game, const char *process, const void *body, uint32_t length);
