@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "message/attack.h"
+#include "message/correction.h"
 #include "message/session_check.h"
 
 // ---------------------------------------------------------------- the connection
@@ -190,12 +191,25 @@ static void tell_bytes(struct pgc_event *event, enum pgc_event_type type, const 
 	event->as.bytes.bytes = length;
 }
 
-static void tell_correction(struct pgc_event *event, const uint8_t *body)
+static void tell_refused(struct pgc_event *event, const uint8_t *body)
+{
+	struct correction_refused refused;
+
+	memcpy(&refused, body, sizeof(refused));
+	event->as.correction.why = refused.why;
+	memcpy(event->as.correction.refused_position, refused.position, sizeof(refused.position));
+	memcpy(event->as.correction.refused_velocity, refused.velocity, sizeof(refused.velocity));
+}
+
+static void tell_correction(struct pgc_event *event, const uint8_t *body, uint32_t length)
 {
 	struct motion motion;
 
 	memcpy(&motion, body, sizeof(motion));
 	event->type = PGC_EVENT_CORRECTION;
+	event->as.correction.why = 0;
+	if (length == CORRECTION_REFUSED)
+		tell_refused(event, body + sizeof(motion));
 	memcpy(event->as.correction.position, motion.position, sizeof(motion.position));
 	memcpy(event->as.correction.velocity, motion.velocity, sizeof(motion.velocity));
 }
@@ -252,7 +266,7 @@ static void tell_message(const pgc_client *client, struct pgc_event *event, cons
 		tell_bytes(event, PGC_EVENT_BULK, body + sizeof(uint32_t), length - (uint32_t)sizeof(uint32_t));
 		break;
 	case SESSION_CORRECTION:
-		tell_correction(event, body);
+		tell_correction(event, body, length);
 		break;
 	case SESSION_GAME:
 		tell_game(event, message);

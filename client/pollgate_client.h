@@ -217,7 +217,7 @@ enum pgc_event_type {
 	PGC_EVENT_INVENTORY,
 	PGC_EVENT_RESTARTED, /* a process of the gateway died; the connection goes on, with the next one */
 	PGC_EVENT_PONG,
-	PGC_EVENT_CORRECTION, /* the game has put us elsewhere: what we say of where we are follows from there */
+	PGC_EVENT_CORRECTION, /* we are elsewhere: what we say of where we are follows from there */
 	PGC_EVENT_GAME,       /* of the game's own types */
 	PGC_EVENT_WORLD, /* with options.world: in which world we are now (name "": in none); nobody of another is in sight */
 	PGC_EVENT_ENTER, /* somebody is in sight */
@@ -229,6 +229,8 @@ enum pgc_event_type {
 
 /** What became of an attack; others may come. */
 enum pgc_judged { PGC_HIT = 1, PGC_MISS, PGC_TOO_FAR, PGC_NO_TARGET, PGC_NO_ATTACKER, PGC_NO_DIRECTION };
+/** Why a movement was refused: outside of the world, or faster than is allowed; others may come. */
+enum pgc_refused { PGC_BOUNDS = 1, PGC_SPEED, PGC_ACCELERATION };
 
 /** Why a connection, or an attempt, ended. */
 enum pgc_closed {
@@ -317,8 +319,9 @@ struct pgc_event {
 			uint32_t target_id;
 		} skill;
 		struct {
-			float position[3];
-			float velocity[3];
+			float position[3], velocity[3];
+			uint8_t why; /* enum pgc_refused: we are back where we were; 0: the game has put us there, and nothing below is said */
+			float refused_position[3], refused_velocity[3]; /* of the movement of ours that was refused */
 		} correction;
 		struct {
 			uint8_t message_type; /* PGC_MESSAGE_GAME to PGC_MESSAGE_GAME_LAST */
@@ -384,20 +387,16 @@ size_t pgc_glimpses(const pgc_client *client, uint64_t at_ns, struct pgc_glimpse
 
 /** As in MOVE and CORRECTION. */
 struct pgc_motion {
-	float position[3];
-	float velocity[3];
+	float position[3], velocity[3];
 };
-
 /** What a player does: keys, a stick, for some time. All but `at_ns` is the game's own. */
 struct pgc_input {
 	uint64_t at_ns; /* when, by the client's clock; not before the last */
 	float value[6];
 	uint32_t flags;
 };
-
 /** What an input does to a motion: the same for the same values, here and in the game. */
 typedef void pgc_step(void *context, struct pgc_motion *motion, const struct pgc_input *input);
-
 /** Each input holds at once, and is kept. PGC_EVENT_CORRECTION says where the game had the player by the inputs until some time:
  *  from there, those that it had not seen are applied again. Needs no client, and no memory but this. */
 struct pgc_prediction {
@@ -406,16 +405,17 @@ struct pgc_prediction {
 	void *context;
 	uint32_t first, inputs; /* not seen yet */
 	struct pgc_input input[PGC_INPUTS_MAX];
+	struct pgc_motion after[PGC_INPUTS_MAX]; /* each of them: what pgc_move() was told */
 };
 
 void pgc_prediction_init(struct pgc_prediction *player, const struct pgc_motion *start, pgc_step *step, void *context);
-
 /** The player does something. */
 void pgc_prediction_move(struct pgc_prediction *player, const struct pgc_input *input);
-
 /** The game has seen what was done until then, and agrees. */
 void pgc_prediction_seen(struct pgc_prediction *player, uint64_t until_ns);
-
+/** It has seen what was done until then, and has refused what pgc_move() was told of it: before pgc_prediction_correct().
+ *  @return when that was, for pgc_prediction_correct(); 0: nobody remembers it */
+uint64_t pgc_prediction_refused(const struct pgc_prediction *player, const struct pgc_motion *refused);
 /** The game has put the player elsewhere. @param seen_until_ns  when the newest input was that it had seen: a round trip ago, unless the game says better
  *  @param moved          out: how far the player is moved by it, so that what is drawn may follow over some frames; or NULL */
 void pgc_prediction_correct(struct pgc_prediction *player, const struct pgc_motion *to, uint64_t seen_until_ns,

@@ -3,6 +3,8 @@
 
 #include "pollgate_client.h"
 
+#include <string.h>
+
 void pgc_prediction_init(struct pgc_prediction *player, const struct pgc_motion *start, pgc_step *step, void *context)
 {
 	*player = (struct pgc_prediction){.motion = *start, .step = step, .context = context};
@@ -14,8 +16,11 @@ void pgc_prediction_move(struct pgc_prediction *player, const struct pgc_input *
 		player->first = (player->first + 1) % PGC_INPUTS_MAX;
 		player->inputs--;
 	}
-	player->input[(player->first + player->inputs++) % PGC_INPUTS_MAX] = *input;
+	const uint32_t at = (player->first + player->inputs++) % PGC_INPUTS_MAX;
+
+	player->input[at] = *input;
 	player->step(player->context, &player->motion, input);
+	player->after[at] = player->motion;
 }
 
 void pgc_prediction_seen(struct pgc_prediction *player, uint64_t until_ns)
@@ -26,6 +31,28 @@ void pgc_prediction_seen(struct pgc_prediction *player, uint64_t until_ns)
 	}
 }
 
+uint64_t pgc_prediction_refused(const struct pgc_prediction *player, const struct pgc_motion *refused)
+{
+	for (uint32_t i = player->inputs; i > 0; i--) {
+		const uint32_t at = (player->first + i - 1) % PGC_INPUTS_MAX;
+
+		if (memcmp(&player->after[at], refused, sizeof(*refused)) == 0)
+			return player->input[at].at_ns;
+	}
+	return 0;
+}
+
+/// Of the inputs that are applied again, what is said is another place.
+static void apply_again(struct pgc_prediction *player)
+{
+	for (uint32_t i = 0; i < player->inputs; i++) {
+		const uint32_t at = (player->first + i) % PGC_INPUTS_MAX;
+
+		player->step(player->context, &player->motion, &player->input[at]);
+		player->after[at] = player->motion;
+	}
+}
+
 void pgc_prediction_correct(struct pgc_prediction *player, const struct pgc_motion *to, uint64_t seen_until_ns,
 			    float moved[3])
 {
@@ -33,8 +60,7 @@ void pgc_prediction_correct(struct pgc_prediction *player, const struct pgc_moti
 
 	pgc_prediction_seen(player, seen_until_ns);
 	player->motion = *to;
-	for (uint32_t i = 0; i < player->inputs; i++)
-		player->step(player->context, &player->motion, &player->input[(player->first + i) % PGC_INPUTS_MAX]);
+	apply_again(player);
 	for (unsigned axis = 0; moved && axis < 3; axis++)
 		moved[axis] = player->motion.position[axis] - before.position[axis];
 }

@@ -379,6 +379,7 @@ local SAID_MORE = {
 }
 local TOLD_MORE = {
 	[2] = { { kind = "u32", name = "tick" }, { kind = "u8", name = "parts" }, { kind = "u8", name = "judged" }, { kind = "u8", name = "clamped" }, { kind = "u8", name = "sort" }, { kind = "u32", name = "who" }, { kind = "u32", name = "distance" }, { kind = "u32", name = "error" } },
+	[208] = { { kind = "f32", name = "refused_position", count = 3 }, { kind = "f32", name = "refused_velocity", count = 3 }, { kind = "u8", name = "why" }, { kind = "u8", name = "0" }, { kind = "u16", name = "0" } },
 }
 -- tables from messages.def: end
 do
@@ -714,7 +715,7 @@ local function read_body(reader, kind)
 		kind = kind - 200
 	end
 	local layout = LAYOUTS[kind]
-	local more = layout and (told and TOLD_MORE or SAID_MORE)[kind]
+	local more = layout and (not told and SAID_MORE[kind] or TOLD_MORE[kind]) -- a type is of one direction, or of both
 	if layout then
 		read_layout(reader, layout)
 		if more and reader:left() > 0 then

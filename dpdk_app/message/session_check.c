@@ -6,6 +6,7 @@
 
 #include "message/attack.h"
 #include "message/chat.h"
+#include "message/correction.h"
 #include "message/move.h"
 
 #define SENDER_LEN sizeof(uint32_t)
@@ -85,6 +86,11 @@ enum pg_compressible session_compressible(uint8_t type)
 static enum pg_drop check_motion(const uint8_t *body, uint32_t length)
 {
 	return motion_check((const struct motion *)body, length);
+}
+
+static enum pg_drop check_correction(const uint8_t *body, uint32_t length)
+{
+	return correction_check(body, length);
 }
 
 static enum pg_drop check_attack(const uint8_t *body, uint32_t length)

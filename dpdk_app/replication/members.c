@@ -63,20 +63,35 @@ static void follow(struct replica *replica, struct member *member, uint64_t now)
 	world_part_move(replica->part, member_rank(replica, member), &at, replica_told_at(replica, now));
 }
 
+/// What holds instead of a movement, and that movement.
+struct said_correction {
+	struct motion motion;
+	struct correction_refused refused;
+} PACKED;
+
+static void write_correction(struct said_correction *said, const struct member *member, const struct replica *replica,
+			     const struct motion *refused, enum pg_world_move move)
+{
+	*said = (struct said_correction){.refused = {.why = (uint8_t)move}};
+	world_mover_says(&member->mover, &replica->rules, &said->motion);
+	memcpy(said->refused.position, refused->position, sizeof(said->refused.position));
+	memcpy(said->refused.velocity, refused->velocity, sizeof(said->refused.velocity));
+}
+
 /// The record has what the player said: what holds instead goes there, and to the player, unless it was told already.
 static COLD void correct(struct replication *replication, const struct replica *replica, const struct member *member,
 			 uint32_t slot, enum pg_world_move move, uint64_t now)
 {
 	struct session_record *record = &replication->shard->store->records[slot];
-	struct motion motion;
+	struct said_correction said;
 	const struct outgoing correction = {.type = SESSION_CORRECTION,
 					    .reliable = true,
 					    .priority = PRIORITY_URGENT,
-					    .body = (const uint8_t *)&motion,
-					    .length = sizeof(motion)};
+					    .body = (const uint8_t *)&said,
+					    .length = sizeof(said)};
 
-	world_mover_says(&member->mover, &replica->rules, &motion);
-	record_move(record, (const uint8_t *)&motion);
+	write_correction(&said, member, replica, &record->motion, move);
+	record_move(record, (const uint8_t *)&said.motion);
 	if (move == PG_WORLD_MOVE_STALE)
 		return;
 	(void)session_deliver(replication->shard, record_session(record), &correction, now); // counted there

@@ -97,6 +97,15 @@ struct attack_judgement {
 } PACKED;
 static_assert(sizeof(struct attack_judgement) == 20, "as in PROTOCOL.md");
 
+/// Behind a CORRECTION, where a movement of the player's was refused.
+struct correction_refused {
+	float position[3]; // that movement, as it was said
+	float velocity[3];
+	uint8_t why; // MOVE of world_outcomes.def, in its order: 1 bounds, 2 speed, 3 acceleration
+	uint8_t zero[3];
+} PACKED;
+static_assert(sizeof(struct correction_refused) == 28, "as in PROTOCOL.md");
+
 /// Bits of each value of a record, by its class in the shape.
 #define WORLD_WIDTHS_VELOCITY \
 	{                     \

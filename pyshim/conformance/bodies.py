@@ -107,6 +107,8 @@ def _of_said(kind: int, body: bytes) -> str:
         return _of_attack(body, _VIEW_BYTES)
     if kind == CHAT:
         return _of_chat(body)
+    if kind == CORRECTION and len(body) == _MOVE_BYTES + _REFUSED_BYTES:
+        return _of_floats(body[: 2 * _MOVE_BYTES])
     least, most = _LENGTHS.get(kind, (0, BODY_MAX_BYTES))
     if not least <= len(body) <= most:
         return f"{len(body)} bytes; {least if least == most else f'{least} to {most}'} are allowed"
@@ -119,6 +121,7 @@ def _of_floats(floats: bytes) -> str:
     return ""
 
 
+_MOVE_BYTES, _REFUSED_BYTES = 24, 28
 _ATTACK_BYTES, _VIEW_BYTES, _JUDGEMENT_BYTES = 20, 4, 20
 
 

@@ -20,6 +20,9 @@ _MOVE = struct.Struct("<6f")
 _ATTACK = struct.Struct("<II3f")
 _VIEW = struct.Struct("<HBB")
 _JUDGEMENT = struct.Struct("<IBBBBIII")
+_REFUSED = struct.Struct(
+    "<6fB3x"
+)  # what was refused, and why
 _CHAT = struct.Struct("<IBBH")
 _SKILL = struct.Struct("<II")
 _ID = struct.Struct("<I")
@@ -47,6 +50,10 @@ def check_body(number: int, body: bytes, allowed: frozenset[int]) -> None:
                 len(body) == _ATTACK.size,
                 f"an ATTACK_EVENT of {len(body)} bytes behind its sender; it has 20 or 40",
             )
+    if kind is MessageType.CORRECTION and len(body) == _MOVE.size + _REFUSED.size:
+        *refused, _ = _REFUSED.unpack_from(body, _MOVE.size)
+        expect(all(map(math.isfinite, refused)), "a CORRECTION of a movement that is not finite")
+        body = body[: _MOVE.size]
     if kind in _CHECKS:
         _CHECKS[kind](body)
     elif one is not None and one.body is not None:

@@ -35,6 +35,17 @@ class Library:
         self.lib: Any = self.ffi.dlopen(str(path))
 
 
+def _refused(correction: Any) -> tuple[Any, ...]:
+    """Why, and what was said; nothing where the game has put the player there."""
+    if correction.why == 0:
+        return ()
+    return (
+        int(correction.why),
+        tuple(map(float, correction.refused_position)),
+        tuple(map(float, correction.refused_velocity)),
+    )
+
+
 @dataclass(frozen=True)
 class Heard:
     """An event as plain values."""
@@ -130,6 +141,7 @@ class CClient:
             "CORRECTION": lambda: (
                 tuple(map(float, said.correction.position)),
                 tuple(map(float, said.correction.velocity)),
+                *_refused(said.correction),
             ),
             "GAME": lambda: (
                 said.game.message_type,

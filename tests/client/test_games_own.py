@@ -85,6 +85,12 @@ def test_who_is_said_to_be_elsewhere_is_told_where(library: Library, gateway: Co
     gateway.send(OperatorMessage(ticket.session, MessageType.CORRECTION, motion), world.internet.now)
     world.internet.run(1)
     assert heard(player, "CORRECTION") == [((1.0, -2.5, 0.125), (3.0, 0.0, -1.0))]
+    refused = struct.pack("<6fB3x", 90.0, -2.5, 0.125, 300.0, 0.0, -1.0, 2)
+    gateway.send(
+        OperatorMessage(ticket.session, MessageType.CORRECTION, motion + refused), world.internet.now
+    )
+    world.internet.run(1)
+    assert heard(player, "CORRECTION")[1][2:] == (2, (90.0, -2.5, 0.125), (300.0, 0.0, -1.0))
 
 
 @pytest.mark.parametrize("why", [0, 7, 127])

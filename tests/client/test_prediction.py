@@ -60,7 +60,9 @@ class CPrediction:
     def seen(self, until: int) -> None:
         self._lib.pgc_prediction_seen(self._it, until)
 
-    def correct(self, to: Motion, seen_until: int) -> Vector:
+    def correct(self, to: Motion, seen_until: int, refused: Motion | None = None) -> Vector:
+        if refused is not None:
+            seen_until = self._lib.pgc_prediction_refused(self._it, self._made(refused)) or seen_until
         moved = self._ffi.new("float[3]")
         self._lib.pgc_prediction_correct(self._it, self._made(to), seen_until, moved)
         x, y, z = moved
@@ -75,13 +77,15 @@ def test_both_clients_have_the_own_player_at_the_same_place(library: Library, se
         return float(rng.randrange(-8, 9)), float(rng.randrange(-8, 9)), float(rng.randrange(-1, 2))
 
     python, native = Prediction(START, walk), CPrediction(library, walk)
+    said: list[Motion] = []
     for at in range(1, 1500):
         given = drawn()
-        python.move(given, at)
+        said = [*said[-300:], python.move(given, at)]
         native.move(given, at)
         if rng.random() < 0.01:
             to, seen = Motion(drawn(), drawn()), max(0, at - rng.randrange(400))
-            assert native.correct(to, seen) == python.correct(to, seen)
+            refused = rng.choice([None, rng.choice(said)])
+            assert native.correct(to, seen, refused) == python.correct(to, seen, refused)
         if rng.random() < 0.02:
             seen = max(0, at - rng.randrange(300))
             python.seen(seen)
@@ -97,4 +101,15 @@ def test_an_input_holds_at_once_and_what_was_not_seen_is_applied_again(library: 
         player.move((4.0, 0.0, 0.0), at)
     assert player.motion.position == (4.0, 0.0, 0.0)
     assert player.correct(Motion((0.0, 5.0, 0.0), (0.0, 0.0, 0.0)), 3) == (-3.0, 5.0, 0.0)
+    assert player.motion == Motion((1.0, 5.0, 0.0), (4.0, 0.0, 0.0))
+
+
+def test_a_refused_movement_says_which_inputs_were_seen(library: Library) -> None:
+    player = CPrediction(library, walk)
+    said = [Motion((float(at), 0.0, 0.0), (4.0, 0.0, 0.0)) for at in range(1, 5)]
+    for at in range(1, 5):
+        player.move((4.0, 0.0, 0.0), at)
+        assert player.motion == said[at - 1]
+    player.correct(Motion((0.0, 5.0, 0.0), (0.0, 0.0, 0.0)), 0, said[2])
+    assert player.unseen == 1
     assert player.motion == Motion((1.0, 5.0, 0.0), (4.0, 0.0, 0.0))

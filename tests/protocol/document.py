@@ -78,7 +78,8 @@ def _body(one: Message, body: Body) -> str:
         part_of_body(part, body.most_bytes - at) + (" (0: everyone near)" if at == one.target else "")
         for part, at in placed(body)
     ]
-    more = f"; maybe {', '.join(part_of_body(part, 0) for part in body.said_more)}" if body.said_more else ""
+    may_follow = body.told_more if one.kind == "GIVEN" else body.said_more
+    more = f"; maybe {', '.join(part_of_body(part, 0) for part in may_follow)}" if may_follow else ""
     return (", ".join(said) or "nothing") + more
 
 

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from pyshim.errors import InternalError
 from pyshim.operator_messages import OperatorMessage
 from pyshim.plan import REQUEST_TYPES, DeliveryPolicy, ListenerPolicy, Policy
-from pyshim.protocol.client import Correction, Disconnected, Ending, GameMessage, Ticket
+from pyshim.protocol.client import (
+    Correction,
+    Disconnected,
+    Ending,
+    GameMessage,
+    Refused,
+    Ticket,
+    WhyRefused,
+)
 from pyshim.protocol.client.intake import Intake
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import (
@@ -126,7 +134,20 @@ def test_a_correction_says_where_the_player_is_put_and_nothing_else_can_be_one(g
     said = [event for event in player.heard if isinstance(event, Correction)]
     assert said == [Correction((1.0, -2.5, 0.125), (3.0, 0.0, -1.0))]
     assert gateway.stats().messages.sent["correction"] == 1
-    for wrong in (b"", motion[:-1], motion + b"\0", struct.pack("<f", float("nan")) + motion[4:]):
+    refused = struct.pack("<6fB3x", 90.0, -2.5, 0.125, 300.0, 0.0, -1.0, 2)
+    gateway.send(OperatorMessage(ticket.session, MessageType.CORRECTION, motion + refused), internet.now)
+    internet.run(1)
+    said = [event for event in player.heard if isinstance(event, Correction)]
+    assert said[1].refused == Refused((90.0, -2.5, 0.125), (300.0, 0.0, -1.0), WhyRefused.SPEED)
+    infinite = motion + struct.pack("<f", float("inf")) + refused[4:]
+    for wrong in (
+        b"",
+        motion[:-1],
+        motion + b"\0",
+        motion + refused[:-1],
+        infinite,
+        struct.pack("<f", float("nan")) + motion[4:],
+    ):
         with pytest.raises(InternalError, match="the body is not that of a message of type 208"):
             gateway.send(OperatorMessage(ticket.session, MessageType.CORRECTION, wrong), internet.now)
 

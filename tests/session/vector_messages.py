@@ -29,6 +29,7 @@ MOVE = layers.Move(
 )
 ATTACK = layers.Attack(target_id=9, attack_id=3, direction_x=0.0, direction_y=1.0, direction_z=0.0)
 VIEW = struct.pack("<HBB", 65_535, 255, 0)  # a tick and parts of it
+NOT_TAKEN = struct.pack("<6fB3x", 900.0, 2.5, -3.0, 800.0, 0.0, 0.125, 2)  # a movement that was too fast
 JUDGEMENT = struct.pack("<IBBBBIII", 70_000, 128, 1, 0, 0, 9, 4_200, 17)  # a hit, of player 9
 CHAT = layers.Chat(target_id=7, channel=1, text="左から来るぞ".encode())
 SKILL = layers.Skill(skill_id=12, target_id=9)
@@ -93,6 +94,10 @@ def batches() -> Iterator[tuple[str, list[Message]]]:
     yield (
         "gateway: an attack that was judged",
         [message(request.ATTACK_EVENT, sender + bytes(ATTACK) + JUDGEMENT, reliable=1, channel=0, id=2)],
+    )
+    yield (
+        "gateway: a correction that says what was refused",
+        [message(request.CORRECTION, bytes(MOVE) + NOT_TAKEN, reliable=1, channel=0, id=3)],
     )
     busy = Busy(0xFFFFFFFF, BusyReason.FORGOTTEN, request.CHAT, 1500).pack()
     yield (

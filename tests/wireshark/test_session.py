@@ -174,6 +174,12 @@ def test_messages_of_the_games_own_corrections_and_kicks_are_named_and_shown(tmp
         data(3, motion, Message(130, b"\xff", channel=1, message_id=7), from_client=False),
         datagram(vector("gateway: close, kicked for the game's reason 7")),
     ]
+    refused = motion.body + move_body((90.0, 0.0, 0.0), (0.0, 250.0, 0.0)) + b"\2\0\0\0"
+    answer = data(4, Message(MessageType.CORRECTION, refused), from_client=False)
+    (shown,) = show(tmp_path, [*HANDSHAKE, answer], TRAFFIC)[-1:]
+    assert not malformed(shown)
+    assert shown.one("pollgate.refused_position.x") == "90"
+    assert shown.one("pollgate.why") == "2"
     assert lines(tmp_path, [*HANDSHAKE, *said], TRAFFIC)[-3:] == [
         "DATA 2 GAME 64, GAME 199",
         "DATA 3 CORRECTION, GAME 130",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyshim.game import Game, Joined
-from pyshim.protocol.client import Client, Correction, Ticket
+from pyshim.protocol.client import Client, Correction, Refused, Ticket, WhyRefused
 from tests.gate import TIMEOUT_S, Gate
 from tests.issuing.gateway import Api
 from tests.ports import free_port
@@ -76,6 +76,7 @@ def test_whom_a_game_places_is_there_and_goes_on_from_there(gate: Gate) -> None:
             game.flush()
             await until(lambda: len(corrections(eight)) == 1)
             assert corrections(eight)[0].position == (0, 20, 5)
+            assert corrections(eight)[0].refused is None
             await until(lambda: math.dist(where(seven, 8) or (9, 9, 9), (0, 20, 5)) < HALF_A_QUANTUM_M)
             eight.move((0, 20.5, 5))
             await until(lambda: math.dist(where(seven, 8) or (9, 9, 9), (0, 20.5, 5)) < HALF_A_QUANTUM_M)
@@ -115,6 +116,7 @@ def test_who_is_too_fast_is_put_back_and_others_never_see_it_there(gate: Gate) -
                 await asyncio.sleep(0.05)
             assert len(corrections(eight)) == 1
             assert math.dist(corrections(eight)[0].position, (10, 0, 0)) < HALF_A_QUANTUM_M
+            assert corrections(eight)[0].refused == Refused((30, 0, 0), (0, 0, 0), WhyRefused.SPEED)
             await asyncio.sleep(0.5)
             assert math.dist(where(seven, 8) or (9, 9, 9), (10, 0, 0)) < HALF_A_QUANTUM_M
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,12 @@ def walk_to_the_wall(motion: Motion, velocity: Vector) -> Motion:
     to = walk(motion, velocity)
     x, y, z = to.position
     return Motion((min(x, WALL_X), y, z), velocity)
+
+
+def as_floats(vector: Vector) -> Vector:
+    """As it comes back from the wire."""
+    x, y, z = struct.unpack("<3f", struct.pack("<3f", *vector))
+    return x, y, z
 
 
 def test_an_input_holds_at_once() -> None:
@@ -99,3 +107,21 @@ def test_after_a_correction_both_ends_come_to_the_same(
     for velocity in inputs[at_input:]:
         game = walk_to_the_wall(game, velocity)
     assert player.motion == game
+
+
+def test_a_refused_movement_says_which_inputs_were_seen() -> None:
+    player = Prediction(START, walk)
+    said = [player.move((10.0, 0.1, 0.0), step / 10) for step in range(10)]
+    heard = Motion(as_floats(said[5].position), as_floats(said[5].velocity))
+    player.correct(Motion((0.0, 5.0, 0.0), (0.0, 0.0, 0.0)), -1.0, heard)  # of time the caller knows nothing
+    assert player.unseen == 4
+    assert player.motion.position == pytest.approx((4.0, 5.04, 0.0))
+
+
+def test_a_movement_that_nobody_remembers_says_nothing() -> None:
+    player = Prediction(START, walk, kept=3)
+    said = [player.move((10.0, 0.0, 0.0), float(step)) for step in range(10)]
+    player.correct(START, 8.0, said[2])
+    assert player.unseen == 1
+    player.correct(START, -1.0, said[9])  # said before the last correction
+    assert player.unseen == 1

@@ -124,6 +124,16 @@ function readMotion(body) {
   return values && { position: values.slice(0, 3), velocity: values.slice(3) };
 }
 
+const WHY_REFUSED = [undefined, 'bounds', 'speed', 'acceleration'];
+
+/** `refused`: the movement of ours that was not taken, and why; without one, the game has put us there. */
+function readCorrection(body) {
+  if (body.length !== 52) return readMotion(body);
+  const at = readMotion(body.subarray(0, 24));
+  const refused = readMotion(body.subarray(24, 48));
+  return at && refused && { ...at, refused: { ...refused, why: WHY_REFUSED[body.readUInt8(48)] ?? 'other' } };
+}
+
 const readToken = (body) => (body.length === 4 ? { token: body.readUInt32LE(0) } : null);
 
 function readLimitsMessage(body) {
@@ -178,7 +188,7 @@ const READ = {
   [TYPE.SKILL_EVENT]: readEvent(readSkill),
   [TYPE.INVENTORY]: (body) => ({ data: body }),
   [TYPE.BULK_EVENT]: readEvent(readBulk),
-  [TYPE.CORRECTION]: readMotion,
+  [TYPE.CORRECTION]: readCorrection,
 };
 
 /** What a client says, by its type: its body in bytes. RangeError where it cannot be said. */

@@ -33,7 +33,19 @@ test('a correction says where the player is put', () => {
   assert.deepEqual(read(TYPE.CORRECTION, body), motion);
   body.writeFloatLE(NaN, 20);
   assert.equal(read(TYPE.CORRECTION, body), null);
-  for (const length of [0, 23, 25]) assert.equal(read(TYPE.CORRECTION, Buffer.alloc(length)), null);
+  for (const length of [0, 23, 25, 51, 53]) assert.equal(read(TYPE.CORRECTION, Buffer.alloc(length)), null);
+});
+
+test('a correction may say which movement was refused, and why', () => {
+  const motion = { position: [1, -2.5, 0.125], velocity: [3, 0, -1] };
+  const refused = { position: [90, -2.5, 0.125], velocity: [300, 0, -1] };
+  const said = (why) =>
+    Buffer.concat([writeBody(TYPE.PLAYER_MOVE, motion), writeBody(TYPE.PLAYER_MOVE, refused), Buffer.from([why, 0, 0, 0])]);
+  assert.deepEqual(read(TYPE.CORRECTION, said(2)), { ...motion, refused: { ...refused, why: 'speed' } });
+  assert.equal(read(TYPE.CORRECTION, said(99)).refused.why, 'other');
+  const body = said(1);
+  body.writeFloatLE(Infinity, 44);
+  assert.equal(read(TYPE.CORRECTION, body), null);
 });
 
 test('bodies that are not what their type says are skipped', () => {

@@ -27,7 +27,9 @@ from pyshim.protocol.client.events import (
     Judgement,
     Lost,
     Message,
+    Refused,
     Skill,
+    WhyRefused,
 )
 from pyshim.protocol.client.game import Client, Receipt
 from pyshim.protocol.client.outgoing import Priority
@@ -63,6 +65,7 @@ __all__ = [
     "Priority",
     "QueueFull",
     "Receipt",
+    "Refused",
     "Revoked",
     "Seen",
     "Settings",
@@ -71,4 +74,5 @@ __all__ = [
     "TimedOut",
     "Undelivered",
     "ViewSettings",
+    "WhyRefused",
 ]

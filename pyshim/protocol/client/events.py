@@ -137,12 +137,31 @@ class Inventory:
     data: bytes
 
 
+class WhyRefused(StrEnum):
+    """Why a movement was not taken."""
+
+    BOUNDS = "bounds"  # outside of the world
+    SPEED = "speed"  # faster than is allowed, by its velocity or by its way
+    ACCELERATION = "acceleration"  # its velocity changed faster than is allowed
+    OTHER = "other"  # for a reason that this client does not know
+
+
 @dataclass(frozen=True, slots=True)
-class Correction:
-    """The game has put this player elsewhere."""
+class Refused:
+    """A movement of this player that was not taken, as it was said."""
 
     position: Vector
     velocity: Vector
+    why: WhyRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """This player is elsewhere: where the game has put it, or where it was before a movement was refused."""
+
+    position: Vector
+    velocity: Vector
+    refused: Refused | None = None  # None: the game has put it there
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +191,7 @@ class Lost:
 
 _ATTACK = struct.Struct("<III3f")
 _JUDGEMENT = struct.Struct("<IBBBBIII")
+_WHY = dict(enumerate((one for one in WhyRefused if one is not WhyRefused.OTHER), start=1))  # by number
 _JUDGED = dict(enumerate((one for one in Judged if one is not Judged.OTHER), start=1))  # by number
 
 Said = Attack | Chat | Skill | Bulk | Inventory | Correction | GameMessage | Message
@@ -205,8 +225,14 @@ def _bulk(body: bytes) -> Bulk:
 
 
 def _correction(body: bytes) -> Correction:
-    x, y, z, *velocity = struct.unpack("<6f", body)
-    return Correction((x, y, z), (velocity[0], velocity[1], velocity[2]))
+    x, y, z, *velocity = struct.unpack_from("<6f", body)
+    refused = _refused(body[24:]) if len(body) > 24 else None
+    return Correction((x, y, z), (velocity[0], velocity[1], velocity[2]), refused)
+
+
+def _refused(body: bytes) -> Refused:
+    x, y, z, vx, vy, vz, why = struct.unpack("<6fB3x", body)
+    return Refused((x, y, z), (vx, vy, vz), _WHY.get(why, WhyRefused.OTHER))
 
 
 _READERS: dict[MessageType, Callable[[bytes], Said]] = {

@@ -3,11 +3,13 @@
 
 A player who moves does not wait for a round trip: each input is applied at once, and kept. A CORRECTION says
 where the game had the player when it had seen the inputs until some time. From there those that it had not
-seen are applied again.
+seen are applied again. One that answers a refused movement says which that was, so that the time is known:
+that of the input after which the player said so.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from pyshim.protocol.world.about import Vector
 KEPT_INPUTS: Final = 256  # some seconds; older ones count as seen
 
 Input = TypeVar("Input")
+_SAID = struct.Struct("<6f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,11 @@ class Motion:
 
     position: Vector  # metres
     velocity: Vector  # metres per second
+
+
+def _as_said(motion: Motion) -> bytes:
+    """The body of its MOVE."""
+    return _SAID.pack(*motion.position, *motion.velocity)
 
 
 class Prediction(Generic[Input]):
@@ -37,7 +45,7 @@ class Prediction(Generic[Input]):
         """The player is at `start`; of its inputs the newest `kept` can be applied again."""
         self._step = step
         self._motion = start
-        self._inputs: deque[tuple[float, Input]] = deque(maxlen=kept)
+        self._inputs: deque[tuple[float, Input, Motion]] = deque(maxlen=kept)  # when, what, and then
 
     @property
     def motion(self) -> Motion:
@@ -51,8 +59,8 @@ class Prediction(Generic[Input]):
 
     def move(self, given: Input, at_s: float) -> Motion:
         """Apply an input, given at this time of the caller's clock, and keep it."""
-        self._inputs.append((at_s, given))
         self._motion = self._step(self._motion, given)
+        self._inputs.append((at_s, given, self._motion))
         return self._motion
 
     def seen(self, until_s: float) -> None:
@@ -60,17 +68,28 @@ class Prediction(Generic[Input]):
         while self._inputs and self._inputs[0][0] <= until_s:
             self._inputs.popleft()
 
-    def correct(self, to: Motion, seen_until_s: float) -> Vector:
+    def correct(self, to: Motion, seen_until_s: float, refused: Motion | None = None) -> Vector:
         """A CORRECTION came: start there, and apply what the game had not seen when it said so.
 
         `seen_until_s` is when the newest input was given that it had seen: a round trip ago, unless the game
-        says better in its own messages. Returns how far the player is moved by it, in metres, so that a game
-        may let what it draws follow over some frames.
+        says better in its own messages. A movement that was `refused`, as the correction names it, says it
+        exactly, if it is that after one of the inputs that are kept. Returns how far the player is moved by
+        it, in metres, so that a game may let what it draws follow over some frames.
         """
-        self.seen(seen_until_s)
+        self._see(seen_until_s, refused)
         before = self._motion.position
         self._motion = to
-        for _, given in self._inputs:
-            self._motion = self._step(self._motion, given)
+        again = [(at_s, given) for at_s, given, _ in self._inputs]
+        self._inputs.clear()
+        for at_s, given in again:
+            self.move(given, at_s)
         x, y, z = (now - was for now, was in zip(self._motion.position, before, strict=True))
         return x, y, z
+
+    def _see(self, until_s: float, refused: Motion | None) -> None:
+        said = _as_said(refused) if refused is not None else b""
+        newest = max((i for i, one in enumerate(self._inputs, 1) if _as_said(one[2]) == said), default=0)
+        if newest == 0:
+            self.seen(until_s)
+        for _ in range(newest):
+            self._inputs.popleft()
