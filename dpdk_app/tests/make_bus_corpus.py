@@ -65,8 +65,37 @@ def orders() -> dict[str, bytes]:
     }
 
 
+def waiting() -> dict[str, bytes]:
+    """What players of a world say and do, and a game process asks, as fuzz_waiting.c reads it."""
+    attack, chat, anything, long, move, tick, rerank, leave, all_of_it, ask, one_step = (
+        what << 3 for what in (0, 3, 6, 8, 16, 20, 21, 22, 23, 24, 25)
+    )
+
+    def words(step: int, *said: int) -> bytes:
+        return bytes([step, *said]) + bytes(8 - len(said))
+
+    hit = words(attack, 0, 2, 0, 1, 0, 0, 1)
+    question = struct.pack("<IBBHIB3xI3f3ff", 9, 1, 7, 20, 1000, 128, 0, 0, 2, 0, 0, 1, 0, 50)
+    ray = struct.pack("<IBBHIB3xI3f3ff", 9, 2, 6, 20, 1001, 0, 3, 0, -5, 1, 0, 1, 0, 50)
+    ticks = bytes([tick]) * 70
+    return {
+        "hit": hit + bytes([one_step] * 3),
+        "hit-anybody": words(attack + 1, 0, 0, 0, 1, 0, 0, 1) + bytes([all_of_it]),
+        "near": words(chat, 0, 0, 20) + bytes([one_step] * 4),
+        "behind": hit + words(chat, 0, 3, 9) + words(chat + 1, 0, 0, 9) + bytes([all_of_it]),
+        "anything": words(anything, 1, 0, 0, 0, 5) + bytes([all_of_it]),
+        "many": bytes([long]) * 100 + bytes([all_of_it]),
+        "ranks": ticks + words(chat, 0, 0, 20) + bytes([one_step, rerank]) + hit + bytes([one_step] * 9),
+        "gone": hit + words(chat, 0, 0, 20) + bytes([leave, one_step, leave]) + bytes([one_step] * 9),
+        "moved": bytes([move, 5, 5, tick]) * 20 + hit + bytes([all_of_it]),
+        "sphere": ticks[:10] + bytes([ask]) + question + bytes([ask]) + question[:20],
+        "ray": ticks[:10] + bytes([ask]) + ray,
+    }
+
+
 def main() -> None:
-    """Write both."""
+    """Write them."""
+    write("fuzz_waiting", waiting())
     write("fuzz_orders", orders())
     write("fuzz_ring", rings())
 
