@@ -3,8 +3,6 @@
 
 #include "pollgate_client.h"
 
-#include <string.h>
-
 void pgc_prediction_init(struct pgc_prediction *player, const struct pgc_motion *start, pgc_step *step, void *context)
 {
 	*player = (struct pgc_prediction){.motion = *start, .step = step, .context = context};
@@ -31,12 +29,21 @@ void pgc_prediction_seen(struct pgc_prediction *player, uint64_t until_ns)
 	}
 }
 
+static bool is_same(const struct pgc_motion *a, const struct pgc_motion *b)
+{
+	bool same = true;
+
+	for (unsigned axis = 0; axis < 3; axis++)
+		same &= a->position[axis] == b->position[axis] && a->velocity[axis] == b->velocity[axis];
+	return same;
+}
+
 uint64_t pgc_prediction_refused(const struct pgc_prediction *player, const struct pgc_motion *refused)
 {
 	for (uint32_t i = player->inputs; i > 0; i--) {
 		const uint32_t at = (player->first + i - 1) % PGC_INPUTS_MAX;
 
-		if (memcmp(&player->after[at], refused, sizeof(*refused)) == 0)
+		if (is_same(&player->after[at], refused))
 			return player->input[at].at_ns;
 	}
 	return 0;

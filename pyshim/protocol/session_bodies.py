@@ -20,9 +20,7 @@ _MOVE = struct.Struct("<6f")
 _ATTACK = struct.Struct("<II3f")
 _VIEW = struct.Struct("<HBB")
 _JUDGEMENT = struct.Struct("<IBBBBIII")
-_REFUSED = struct.Struct(
-    "<6fB3x"
-)  # what was refused, and why
+_REFUSED = struct.Struct("<6fB3x")  # what was refused, and why
 _CHAT = struct.Struct("<IBBH")
 _SKILL = struct.Struct("<II")
 _ID = struct.Struct("<I")

@@ -31,9 +31,9 @@ class Motion:
     velocity: Vector  # metres per second
 
 
-def _as_said(motion: Motion) -> bytes:
-    """The body of its MOVE."""
-    return _SAID.pack(*motion.position, *motion.velocity)
+def _as_said(motion: Motion) -> tuple[float, ...]:
+    """As it is in a MOVE."""
+    return _SAID.unpack(_SAID.pack(*motion.position, *motion.velocity))
 
 
 class Prediction(Generic[Input]):
@@ -87,7 +87,7 @@ class Prediction(Generic[Input]):
         return x, y, z
 
     def _see(self, until_s: float, refused: Motion | None) -> None:
-        said = _as_said(refused) if refused is not None else b""
+        said = _as_said(refused) if refused is not None else ()
         newest = max((i for i, one in enumerate(self._inputs, 1) if _as_said(one[2]) == said), default=0)
         if newest == 0:
             self.seen(until_s)
