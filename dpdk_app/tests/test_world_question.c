@@ -323,7 +323,7 @@ static void when_ranks_change_it_begins_anew_and_as_of_then(void **state UNUSED)
 	assert_int_equal(asking.search.when.tick, tick);
 	assert_int_equal(world_ask_answers(&asking, &parts, answer), first_ones.most);
 	for (uint32_t i = 0; i < first_ones.most; i++) {
-		struct world_place place;
+		struct world_place place = {0};
 
 		assert_int_equal(answer[i].identity, 10000 + i);
 		assert_int_equal(answer[i].sort, i % 2 ? WORLD_OTHER : WORLD_PLAYER);
