@@ -68,6 +68,7 @@ def world(turns: int) -> dict[str, Count]:
         "players": 10,
         "moves": {"taken": 10 * turns, "speed": 0},
         "judged": {"hit": turns, "miss": 0},
+        "searches": {"answered": turns, "too_old": 0},
         "views_old": 0,
         "views_new": 0,
         "waits_full": 0,
