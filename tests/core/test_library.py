@@ -13,7 +13,8 @@ from pyshim._native import _pollgate
 from tests.native import lib
 
 SOURCES = Path(__file__).resolve().parents[2] / "pyshim"
-LABELS = re.compile(r"pg_\w+_name")  # asked for by what an array's elements are called
+# Asked for by what an array's elements are called, or by a histogram's.
+LABELS = re.compile(r"pg_\w+_(name|bound|bound_ns)")
 
 
 def declared() -> list[str]:
