@@ -18,7 +18,7 @@
 static void make_reader(struct checker *c, uint32_t i)
 {
 	struct checked_reader *reader = &c->reader[i];
-	const uint32_t n = c->movers->walk.count;
+	const uint32_t n = c->movers->walks.players;
 
 	reader->player = (uint32_t)((uint64_t)n * i / c->readers);
 	reader->reads = reader_make(c->movers->parts.records[reader->player].secret, c->movers->plan->unsealed);
@@ -28,14 +28,14 @@ static void make_reader(struct checker *c, uint32_t i)
 
 static void map_identities(struct checker *c)
 {
-	for (uint32_t i = 0; i < c->movers->walk.count; i++)
-		if (c->movers->parts.records[i].player_id <= c->movers->walk.count)
+	for (uint32_t i = 0; i < c->movers->walks.players; i++)
+		if (c->movers->parts.records[i].player_id <= c->movers->walks.players)
 			c->by_identity[c->movers->parts.records[i].player_id] = i;
 }
 
 bool checker_make(struct checker *c, const struct movers *movers, const struct replica *replica, uint32_t readers)
 {
-	const uint32_t n = movers->walk.count;
+	const uint32_t n = movers->walks.players;
 	bool whole;
 
 	*c = (struct checker){.movers = movers, .replica = replica, .readers = readers};
@@ -140,7 +140,7 @@ static double least_error(const struct checker *c, const struct checked_mover *m
 
 static void check_slot(struct checker *c, const struct reader_seen *seen, uint64_t frame, uint64_t now)
 {
-	const uint32_t n = c->movers->walk.count;
+	const uint32_t n = c->movers->walks.players;
 	const struct checked_mover *mover = &c->mover[c->by_identity[seen->identity <= n ? seen->identity : 0]];
 	const struct checked_move *move = move_before(mover, frame);
 	const double error = mover->moves != 0 ? least_error(c, mover, frame, seen->position) : INFINITY;
@@ -160,7 +160,7 @@ static uint32_t player_of(const struct checker *c, uint32_t number)
 static void check_glimpse(struct checker *c, const struct reader_seen *seen, int32_t off, uint64_t frame)
 {
 	const uint32_t player = player_of(c, seen->number);
-	const struct checked_mover *mover = player < c->movers->walk.count ? &c->mover[player] : NULL;
+	const struct checked_mover *mover = player < c->movers->walks.players ? &c->mover[player] : NULL;
 	bool right = mover && mover->moves != 0;
 
 	for (unsigned axis = 0; right && axis < 2; axis++) {
@@ -182,7 +182,7 @@ static void take(struct checker *c, struct checked_reader *reader, uint64_t now)
 
 		if (c->measures)
 			check_slot(c, &told->slot[i], frame, now);
-		if (player < c->movers->walk.count)
+		if (player < c->movers->walks.players)
 			reader->told[player] = told->tick;
 	}
 	for (unsigned i = 0; i < told->glimpses; i++) {
@@ -190,14 +190,14 @@ static void take(struct checker *c, struct checked_reader *reader, uint64_t now)
 
 		if (c->measures)
 			check_glimpse(c, &told->glimpse[i], told->glimpse_off, frame);
-		if (player < c->movers->walk.count)
+		if (player < c->movers->walks.players)
 			reader->told[player] = told->tick;
 	}
 }
 
 void checker_reads(struct checker *c, uint32_t player, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
-	const uint32_t n = c->movers->walk.count;
+	const uint32_t n = c->movers->walks.players;
 	const uint32_t i = (uint32_t)(((uint64_t)player * c->readers + n - 1) / n);
 	struct checked_reader *reader = &c->reader[i];
 
@@ -234,7 +234,7 @@ static bool is_in_range(const struct checker *c, const struct checked_mover *a, 
 
 static void look_at_staleness(struct checker *c, struct checked_reader *reader, uint32_t tick)
 {
-	for (uint32_t i = 0; i < c->movers->walk.count; i++) {
+	for (uint32_t i = 0; i < c->movers->walks.players; i++) {
 		uint32_t seen;
 
 		if (i == reader->player || !is_in_range(c, &c->mover[i], &c->mover[reader->player])) {

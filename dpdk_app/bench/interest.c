@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/movers.h"
 #include "bench/plain_interest.h"
-#include "bench/walk.h"
 #include "pollgate_bench.h"
 #include "pollgate_stats.h"
 #include "stats/error.h"
@@ -34,7 +34,7 @@ struct onlooker {
 
 struct pg_bench_interest {
 	struct pg_bench_interest_plan plan;
-	struct walk walk;
+	struct walks walks;
 	const struct world_kernels *kernels;
 	struct world_part *part;
 	struct world_grid *grid;
@@ -101,6 +101,18 @@ static bool make_interest(struct pg_bench_interest *b)
 	return b->interest != NULL;
 }
 
+static bool let_walk(struct pg_bench_interest *b)
+{
+	const struct movers_ground ground = {
+		.place = b->plan.place,
+		.side_m = b->plan.side_m,
+		.players = b->plan.players,
+		.seed = b->plan.seed,
+	};
+
+	return movers_let_walk(&b->walks, &ground);
+}
+
 static void come(struct pg_bench_interest *b)
 {
 	for (uint32_t i = 0; i < b->plan.players; i++) {
@@ -114,7 +126,7 @@ static void come(struct pg_bench_interest *b)
 static bool make(struct pg_bench_interest *b)
 {
 	const uint32_t players = b->plan.players;
-	const int32_t side = (int32_t)((b->plan.side_m + 2 * WALK_MARGIN_M) * QUANTA_PER_M) + 1;
+	const int32_t side = (int32_t)((b->plan.side_m + 2 * WORLD_MARGIN_M) * QUANTA_PER_M) + 1;
 	const int32_t size[3] = {side, side, (int32_t)(2 * HEIGHT_M * QUANTA_PER_M)};
 
 	b->tick = 1;
@@ -123,8 +135,7 @@ static bool make(struct pg_bench_interest *b)
 	b->always = lines(players * sizeof(*b->always));
 	b->rank = lines(players * sizeof(*b->rank));
 	if (!b->kernels || !b->in_turn || !b->always || !b->rank || !make_part(b, size) || !make_grid(b, size) ||
-	    !make_interest(b) || !walk_make(&b->walk, 0, false) ||
-	    !plain_interest_make(&b->plain, players, size, RADIUS, NEIGHBOURS))
+	    !make_interest(b) || !let_walk(b) || !plain_interest_make(&b->plain, players, size, RADIUS, NEIGHBOURS))
 		return false;
 	come(b);
 	return true;
@@ -136,16 +147,9 @@ struct pg_bench_interest *pg_bench_interest_open(const struct pg_bench_interest_
 
 	if (b) {
 		b->plan = *plan;
-		b->walk = (struct walk){
-			.place = (enum pg_bench_place)plan->place,
-			.count = plan->players,
-			.side_m = plan->side_m,
-			.step_s = 1.0 / plan->tick_hz,
-			.random = plan->seed,
-		};
+		if (make(b))
+			return b;
 	}
-	if (b && make(b))
-		return b;
 	pg_bench_interest_close(b);
 	(void)error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
 	return NULL;
@@ -156,7 +160,7 @@ void pg_bench_interest_close(struct pg_bench_interest *b)
 	if (!b)
 		return;
 	plain_interest_free(&b->plain);
-	walk_free(&b->walk);
+	walks_close(&b->walks);
 	free(b->in_turn);
 	free(b->always);
 	free(b->rank);
@@ -175,10 +179,10 @@ static int32_t quanta(double metres)
 
 static void walk(struct pg_bench_interest *b, uint32_t player)
 {
-	const struct walker *w = &b->walk.walker[player];
+	const struct walk *w = &b->walks.walk[player];
 	const double velocity = QUANTA_PER_M * WORLD_VELOCITY_PARTS / b->plan.tick_hz;
 
-	walk_step(&b->walk, player);
+	walks_step(&b->walks, player, 1.0 / b->plan.tick_hz);
 
 	const struct world_place place = {
 		.x = quanta(w->position[0]),

@@ -11,7 +11,9 @@
 #include "net/checksum.h"
 
 #define PER_MILLE 1000
-#define UP 0x55 // tells losses of one way from those of the other
+#define SPEED_MPS 6
+#define CROWD_M 32 // radius
+#define UP 0x55    // tells losses of one way from those of the other
 
 static const uint8_t players_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 
@@ -39,7 +41,7 @@ bool movers_lose(const struct movers *movers, uint32_t player, uint32_t counter)
 
 static void make_keys(struct movers *movers)
 {
-	for (uint32_t i = 0; i < movers->walk.count; i++) {
+	for (uint32_t i = 0; i < movers->walks.players; i++) {
 		const struct session_record *record = &movers->parts.records[i];
 		struct traffic_keys keys;
 
@@ -55,8 +57,8 @@ static void make_keys(struct movers *movers)
 
 static void shuffle(struct movers *movers, uint32_t *order)
 {
-	for (uint32_t i = movers->walk.count; i > 1; i--) {
-		const uint32_t other = walk_draw(&movers->walk, i), kept = order[i - 1];
+	for (uint32_t i = movers->walks.players; i > 1; i--) {
+		const uint32_t other = random_to(&movers->walks.random, i), kept = order[i - 1];
 
 		order[i - 1] = order[other];
 		order[other] = kept;
@@ -65,7 +67,7 @@ static void shuffle(struct movers *movers, uint32_t *order)
 
 static void make_order(struct movers *movers)
 {
-	const uint32_t n = movers->walk.count;
+	const uint32_t n = movers->walks.players;
 
 	for (uint32_t i = 0; i < n; i++)
 		movers->order[i] = i;
@@ -74,12 +76,47 @@ static void make_order(struct movers *movers)
 		memcpy(movers->order + (size_t)i * n, movers->order, n * sizeof(*movers->order));
 }
 
-bool movers_make(struct movers *movers)
+bool movers_let_walk(struct walks *walks, const struct movers_ground *ground)
 {
-	const uint32_t n = movers->walk.count;
-	uint32_t *sent = calloc((size_t)n * MOVERS_KEPT_TICKS, sizeof(*sent));
-	bool whole = sent != NULL;
+	const float middle = (float)(WORLD_MARGIN_M + ground->side_m / 2);
+	const struct walk_rules rules = {
+		.place = (enum walk_place)ground->place,
+		.middle_m = {middle, middle},
+		.ground_m = (float)ground->side_m,
+		.crowd_m = CROWD_M,
+		.speed_mps = SPEED_MPS,
+		.standing = (float)ground->standing_percent / 100,
+	};
 
+	static_assert((int)PG_BENCH_TOWN == WALK_TOWN && (int)PG_BENCH_CROWD == WALK_CROWD, "the same order");
+	return walks_open(walks, &rules, ground->players, ground->seed);
+}
+
+static bool let_walk(struct movers *movers)
+{
+	const struct pg_bench_world_plan *plan = movers->plan;
+	const struct movers_ground ground = {
+		.place = plan->place,
+		.side_m = plan->side_m,
+		.players = plan->players,
+		.standing_percent = plan->standing_percent,
+		.seed = plan->seed,
+	};
+
+	if (!movers_let_walk(&movers->walks, &ground))
+		return false;
+	if (plan->ordered)
+		walks_order(&movers->walks);
+	return true;
+}
+
+bool movers_make(struct movers *movers, uint32_t tick_hz)
+{
+	const uint32_t n = movers->plan->players;
+	uint32_t *sent = calloc((size_t)n * MOVERS_KEPT_TICKS, sizeof(*sent));
+	bool whole = let_walk(movers) && sent != NULL;
+
+	movers->tick_s = 1.0 / tick_hz;
 	movers->ahead =
 		movers->plan->round_trip_ticks < MOVERS_AHEAD_MAX ? movers->plan->round_trip_ticks : MOVERS_AHEAD_MAX;
 	for (unsigned i = 0; i < MOVERS_KEPT_TICKS; i++)
@@ -108,6 +145,7 @@ void movers_free(struct movers *movers)
 	free(movers->order);
 	free(movers->frame);
 	free(movers->said);
+	walks_close(&movers->walks);
 }
 
 // ---------------------------------------------------------------- a movement
@@ -127,10 +165,10 @@ static void hear(struct movers *movers, uint32_t player, uint32_t tick)
 
 static struct mover_said say(struct movers *movers, uint32_t player)
 {
-	const struct walker *w = &movers->walk.walker[player];
+	const struct walk *w = &movers->walks.walk[player];
 	struct mover_said said;
 
-	walk_step(&movers->walk, player);
+	walks_step(&movers->walks, player, movers->tick_s);
 	for (unsigned axis = 0; axis < 3; axis++) {
 		said.position[axis] = (float)w->position[axis];
 		said.velocity[axis] = w->velocity[axis];
@@ -201,7 +239,7 @@ static void say_all(struct movers *movers, uint32_t tick)
 
 	if (movers->plan->jitter)
 		shuffle(movers, movers->order + row);
-	for (uint32_t nth = 0; nth < movers->walk.count; nth++) {
+	for (uint32_t nth = 0; nth < movers->walks.players; nth++) {
 		const uint32_t player = movers->order[row + nth];
 		struct mover_frame *frame = &movers->frame[row + nth];
 
@@ -223,5 +261,5 @@ void movers_say(struct movers *movers, uint32_t tick)
 void movers_tick(struct movers *movers, uint32_t tick)
 {
 	memcpy(movers->sent[tick % MOVERS_KEPT_TICKS], movers->sent[(tick - 1) % MOVERS_KEPT_TICKS],
-	       movers->walk.count * sizeof(uint32_t));
+	       movers->walks.players * sizeof(uint32_t));
 }

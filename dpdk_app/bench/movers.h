@@ -7,11 +7,14 @@
 #ifndef POLLGATE_BENCH_MOVERS_H
 #define POLLGATE_BENCH_MOVERS_H
 
-#include "bench/walk.h"
 #include "crypto/cipher.h"
+#include "load/walk.h"
 #include "net/sealed_frame.h"
 #include "pollgate_bench.h"
 #include "session/state.h"
+
+/// Around the square in which players walk.
+#define WORLD_MARGIN_M 64
 
 #define MOVERS_KEPT_TICKS 64 // of what was sent to each
 #define MOVERS_AHEAD_MAX 6   // ticks; less than any round trip
@@ -24,6 +27,14 @@ struct mover_frame {
 /// Where a movement says that its player is.
 struct mover_said {
 	float position[3], velocity[3];
+};
+
+/// Where so many players walk.
+struct movers_ground {
+	uint32_t place; // enum pg_bench_place
+	double side_m;
+	uint32_t players, standing_percent;
+	uint64_t seed;
 };
 
 /// What a player knows of the connection.
@@ -41,20 +52,25 @@ struct movers {
 	uint8_t gateway_mac[6];
 	be32 gateway_address;
 	be16 gateway_port;
-	struct walk walk;
+	struct walks walks;
 
 	struct cipher_code code;
 	struct cipher_key *key; // to the gateway
 	struct mover *mover;
 	uint32_t *sent[MOVERS_KEPT_TICKS]; // to each player, up to a tick: counter of the newest datagram
-	uint32_t ahead;                    // ticks that are made at once
-	uint32_t *order;                   // in which they come: by tick modulo `ahead`, n-th, who
-	struct mover_frame *frame;         // likewise
-	struct mover_said *said;           // likewise
+	double tick_s;
+	uint32_t ahead;            // ticks that are made at once
+	uint32_t *order;           // in which they come: by tick modulo `ahead`, n-th, who
+	struct mover_frame *frame; // likewise
+	struct mover_said *said;   // likewise
 };
 
-/// @param movers  plan, parts, the gateway and walk are set; the latter is made
-bool movers_make(struct movers *movers);
+/// @param movers  plan, parts and the gateway are set
+bool movers_make(struct movers *movers, uint32_t tick_hz);
+
+/// Players walk in the middle of a world.
+/// @return false: no memory
+bool movers_let_walk(struct walks *walks, const struct movers_ground *ground);
 void movers_free(struct movers *movers);
 
 /// All movements of `ahead` ticks from this one on. What was sent up to the tick before is known.
@@ -76,7 +92,7 @@ ALWAYS_INLINE void movers_sent(struct movers *movers, uint32_t player, uint32_t 
 
 ALWAYS_INLINE size_t movers_nth(const struct movers *movers, uint32_t tick, uint32_t nth)
 {
-	return (size_t)(tick % movers->ahead) * movers->walk.count + nth;
+	return (size_t)(tick % movers->ahead) * movers->walks.players + nth;
 }
 
 /// Whose movement comes as the n-th of a tick?

@@ -75,7 +75,7 @@ static unsigned receive(struct world_bench *b, struct rte_mbuf **mbufs, uint32_t
 
 	if (rte_pktmbuf_alloc_bulk(b->worker->devices->pool[0], mbufs, BURST_MAX) != 0)
 		return 0;
-	for (uint32_t i = from; i < to && i < b->movers.walk.count; i++) {
+	for (uint32_t i = from; i < to && i < b->movers.walks.players; i++) {
 		const struct mover_frame *frame = movers_frame(&b->movers, b->tick, i);
 
 		if (frame->length == 0)
@@ -215,7 +215,7 @@ static uint16_t on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf *mbuf
 		const uint32_t player = session_slot(&b->movers.parts.numbers, header->session);
 		const uint16_t length = (uint16_t)(mbufs[i]->data_len - FRAME_HEADERS);
 
-		if (mbufs[i]->data_len < FRAME_HEADERS + sizeof(*header) || player >= b->movers.walk.count)
+		if (mbufs[i]->data_len < FRAME_HEADERS + sizeof(*header) || player >= b->movers.walks.players)
 			continue; // what a host says
 		b->sent += b->measures;
 		b->sent_bytes += b->measures ? length : 0;
@@ -325,7 +325,6 @@ static void free_all(struct world_bench *b)
 	samples_free(&b->handling);
 	checker_free(&b->checker);
 	movers_free(&b->movers);
-	walk_free(&b->movers.walk);
 }
 
 static int make_all(struct world_bench *b, const struct pg_gateway *g, void *state, struct pg_error *error)
@@ -339,16 +338,11 @@ static int make_all(struct world_bench *b, const struct pg_gateway *g, void *sta
 		.parts = state_parts(state),
 		.gateway_address = identity->v4[0].address,
 		.gateway_port = BE16(g->plan.listener_port[0]),
-		.walk = {.place = (enum pg_bench_place)plan->place,
-			 .count = plan->players,
-			 .side_m = plan->side_m,
-			 .step_s = 1.0 / g->plan.world[0].tick_hz,
-			 .random = plan->seed},
 	};
 	memcpy(movers->gateway_mac, identity->mac, sizeof(movers->gateway_mac));
 	b->bursts = (plan->players + BURST_MAX - 1) / BURST_MAX;
-	if (!walk_make(&movers->walk, plan->standing_percent, plan->ordered) || !movers_make(movers) ||
-	    !make_samples(b) || !checker_make(&b->checker, movers, b->replica, plan->readers))
+	if (!movers_make(movers, g->plan.world[0].tick_hz) || !make_samples(b) ||
+	    !checker_make(&b->checker, movers, b->replica, plan->readers))
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
 	if (!rte_eth_add_tx_callback(b->queue->port_id, 0, on_transmit, b))
 		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of bursts");

@@ -6,47 +6,46 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "load/pace.h"
-
 #define PI_F 3.14159265F
 #define TURN_RAD_S PI_F
 #define HEADING_S 1.5F // mean
+#define BACK_S 1.0F    // until who is outside chooses again
+#define BACK_RAD (PI_F / 6)
 #define STEP_MAX_S 0.1 // more is a pause
 
-/// A hill is so high and so long; the steepest way up adds a twentieth to the speed.
-#define HILL_M 8.0F
-#define HILL_LONG_M 160.0F
+/// Two waves, one along each axis; the steepest way up adds less than a hundredth to the speed.
+#define HILL_M 4.0
+#define HILL_X_M 37.0
+#define HILL_Y_M 53.0
 
 #define TOWN_SHARE 5      // of so many players one lives in the country
 #define TOWN_SIDE 0.2236F // of the ground's side: 5 % of the area
-#define CROWD_SHARE 0.5F  // of the radius
 
-static float ground(float x, float y)
+// ---------------------------------------------------------------- where they are
+
+static void climb(const struct walks *walks, struct walk *w)
 {
-	return HILL_M * sinf(x / HILL_LONG_M * 2 * PI_F) * cosf(y / HILL_LONG_M * 2 * PI_F);
+	const double x = w->position[0] / HILL_X_M, y = w->position[1] / HILL_Y_M;
+
+	w->position[2] = (double)walks->rules.middle_m[2] + HILL_M * (sin(x) + cos(y));
+	w->velocity[2] = (float)(HILL_M * (cos(x) / HILL_X_M * (double)w->velocity[0] -
+					   sin(y) / HILL_Y_M * (double)w->velocity[1]));
 }
 
-static float up(float x, float y, const float velocity[2])
+static void head(const struct walks *walks, struct walk *w)
 {
-	const float k = 2 * PI_F / HILL_LONG_M;
+	const float speed = w->stands ? 0 : walks->rules.speed_mps;
 
-	return HILL_M * k * (cosf(x * k) * cosf(y * k) * velocity[0] - sinf(x * k) * sinf(y * k) * velocity[1]);
+	w->velocity[0] = speed * cosf(w->heading);
+	w->velocity[1] = speed * sinf(w->heading);
+	climb(walks, w);
 }
 
-/// Where a player lives.
-static void settle(struct walks *walks, struct walk *w, uint32_t player)
+static float reach_of(const struct walk_rules *rules, uint32_t player)
 {
-	const struct pg_load_world *rules = &walks->rules;
-
-	w->region[0] = rules->middle_m[0];
-	w->region[1] = rules->middle_m[1];
-	w->reach = rules->ground_m / 2;
-	if (rules->walk == PG_LOAD_TOWN && player % TOWN_SHARE != 0)
-		w->reach *= TOWN_SIDE;
-	if (rules->walk == PG_LOAD_ONE_CROWD) {
-		w->reach = rules->radius_m * CROWD_SHARE;
-		w->round = true;
-	}
+	if (rules->place == WALK_CROWD)
+		return rules->crowd_m;
+	return rules->ground_m / 2 * (rules->place == WALK_TOWN && player % TOWN_SHARE != 0 ? TOWN_SIDE : 1);
 }
 
 static void place(struct walks *walks, struct walk *w)
@@ -57,25 +56,23 @@ static void place(struct walks *walks, struct walk *w)
 	do
 		for (unsigned axis = 0; axis < 2; axis++)
 			at[axis] = 2 * random_fraction(r) - 1;
-	while (w->round && at[0] * at[0] + at[1] * at[1] > 1);
+	while (walks->rules.place == WALK_CROWD && at[0] * at[0] + at[1] * at[1] > 1);
 	for (unsigned axis = 0; axis < 2; axis++)
-		w->position[axis] = (double)(w->region[axis] + at[axis] * w->reach);
+		w->position[axis] = (double)(walks->rules.middle_m[axis] + at[axis] * w->reach);
 	w->heading = w->wanted = 2 * PI_F * random_fraction(r);
 	w->stands = random_fraction(r) < walks->rules.standing;
+	head(walks, w);
 }
 
-bool walks_open(struct walks *walks, const struct pg_load_plan *plan)
+bool walks_open(struct walks *walks, const struct walk_rules *rules, uint32_t players, uint64_t seed)
 {
-	*walks = (struct walks){.rules = plan->world, .tsc_hz = pg_tsc_hz()};
-	if (plan->world.walk == PG_LOAD_NO_WORLD)
-		return true;
-	walks->players = plan->players;
-	walks->walk = calloc(plan->players, sizeof(*walks->walk));
+	*walks = (struct walks){.rules = *rules, .players = players};
+	walks->walk = calloc(players, sizeof(*walks->walk));
 	if (!walks->walk)
 		return false;
-	random_seed(&walks->random, plan->seed);
-	for (uint32_t i = 0; i < plan->players; i++) {
-		settle(walks, &walks->walk[i], i);
+	random_seed(&walks->random, seed);
+	for (uint32_t i = 0; i < players; i++) {
+		walks->walk[i].reach = reach_of(rules, i);
 		place(walks, &walks->walk[i]);
 	}
 	return true;
@@ -87,37 +84,67 @@ void walks_close(struct walks *walks)
 	walks->walk = NULL;
 }
 
+// ---------------------------------------------------------------- in the order of places
+
+static uint64_t spread_bits(uint64_t x)
+{
+	x = (x | x << 16) & 0x0000ffff0000ffff;
+	x = (x | x << 8) & 0x00ff00ff00ff00ff;
+	x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+	x = (x | x << 2) & 0x3333333333333333;
+	return (x | x << 1) & 0x5555555555555555;
+}
+
+/// A Z-curve of metres.
+static uint64_t morton(const struct walk *w)
+{
+	const double far = 1 << 20; // below 0 is nobody
+
+	return spread_bits((uint64_t)(w->position[0] + far)) | spread_bits((uint64_t)(w->position[1] + far)) << 1;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const uint64_t x = morton(a), y = morton(b);
+
+	return (x > y) - (x < y);
+}
+
+void walks_order(struct walks *walks)
+{
+	qsort(walks->walk, walks->players, sizeof(*walks->walk), by_place);
+}
+
 // ---------------------------------------------------------------- steps
 
 static float turned(float angle)
 {
-	while (angle > PI_F)
-		angle -= 2 * PI_F;
-	while (angle < -PI_F)
-		angle += 2 * PI_F;
-	return angle;
+	return remainderf(angle, 2 * PI_F);
 }
 
-static bool is_home(const struct walk *w)
+static bool is_home(const struct walks *walks, const struct walk *w)
 {
-	const float x = (float)w->position[0] - w->region[0], y = (float)w->position[1] - w->region[1];
+	const float x = (float)w->position[0] - walks->rules.middle_m[0];
+	const float y = (float)w->position[1] - walks->rules.middle_m[1];
 
-	return w->round ? x * x + y * y <= w->reach * w->reach : fabsf(x) <= w->reach && fabsf(y) <= w->reach;
+	if (walks->rules.place == WALK_CROWD)
+		return x * x + y * y <= w->reach * w->reach;
+	return fabsf(x) <= w->reach && fabsf(y) <= w->reach;
 }
 
-static void decide(struct walks *walks, struct walk *w, uint64_t now)
+static void turn_back(struct walks *walks, struct walk *w)
 {
-	struct random *r = &walks->random;
+	const float x = walks->rules.middle_m[0] - (float)w->position[0];
+	const float y = walks->rules.middle_m[1] - (float)w->position[1];
 
-	if (!is_home(w)) {
-		w->wanted = atan2f(w->region[1] - (float)w->position[1], w->region[0] - (float)w->position[0]);
-		w->decides = now + walks->tsc_hz;
-		return;
-	}
-	if (now < w->decides)
-		return;
-	w->wanted = turned(2 * PI_F * random_fraction(r));
-	w->decides = now + (uint64_t)(-logf(1 - random_fraction(r)) * HEADING_S * (float)walks->tsc_hz);
+	w->wanted = atan2f(y, x) + (2 * random_fraction(&walks->random) - 1) * BACK_RAD;
+	w->decides_s = BACK_S;
+}
+
+static void wander(struct walks *walks, struct walk *w)
+{
+	w->wanted = 2 * PI_F * random_fraction(&walks->random);
+	w->decides_s = -logf(1 - random_fraction(&walks->random)) * HEADING_S;
 }
 
 static void turn(struct walk *w, float passed_s)
@@ -127,36 +154,45 @@ static void turn(struct walk *w, float passed_s)
 	w->heading = turned(w->heading + fminf(fmaxf(left, -most), most));
 }
 
-void walks_step(struct walks *walks, uint32_t player, uint64_t now, float motion[6])
+void walks_step(struct walks *walks, uint32_t player, double passed_s)
 {
 	struct walk *w = &walks->walk[player];
-	const double passed_s = w->at == 0 ? 0 : fmin((double)(now - w->at) / (double)walks->tsc_hz, STEP_MAX_S);
-	const float speed = w->stands ? 0 : walks->rules.speed_mps;
+	const bool was_home = is_home(walks, w);
 
+	if (w->stands)
+		return;
 	for (unsigned axis = 0; axis < 2; axis++)
 		w->position[axis] += (double)w->velocity[axis] * passed_s;
-	w->at = now;
-	decide(walks, w, now);
+	w->decides_s -= (float)passed_s;
+	if (!is_home(walks, w) && (was_home || w->decides_s <= 0))
+		turn_back(walks, w);
+	else if (w->decides_s <= 0)
+		wander(walks, w);
 	turn(w, (float)passed_s);
-	w->velocity[0] = speed * cosf(w->heading);
-	w->velocity[1] = speed * sinf(w->heading);
-	w->velocity[2] = up((float)w->position[0], (float)w->position[1], w->velocity);
-	motion[0] = (float)w->position[0];
-	motion[1] = (float)w->position[1];
-	motion[2] = walks->rules.middle_m[2] + ground(motion[0], motion[1]);
-	for (unsigned axis = 0; axis < 3; axis++)
-		motion[3 + axis] = w->velocity[axis];
+	head(walks, w);
+}
+
+void walks_step_until(struct walks *walks, uint32_t player, uint64_t now, double tsc_hz)
+{
+	struct walk *w = &walks->walk[player];
+	const double passed_s = w->at == 0 ? 0 : (double)(now - w->at) / tsc_hz;
+
+	w->at = now;
+	walks_step(walks, player, fmin(passed_s, STEP_MAX_S));
 }
 
 void walks_put(struct walks *walks, uint32_t player, const float position[3])
 {
+	struct walk *w = &walks->walk[player];
+
 	for (unsigned axis = 0; axis < 2; axis++)
-		walks->walk[player].position[axis] = (double)position[axis];
+		w->position[axis] = (double)position[axis];
+	climb(walks, w);
 }
 
 float walks_speed(const struct walks *walks, uint32_t player)
 {
-	const float steepest = HILL_M * 2 * PI_F / HILL_LONG_M;
+	const double steepest2 = HILL_M * HILL_M * (1 / HILL_X_M / HILL_X_M + 1 / HILL_Y_M / HILL_Y_M);
 
-	return walks->walk[player].stands ? 0 : walks->rules.speed_mps * sqrtf(1 + steepest * steepest);
+	return walks->walk[player].stands ? 0 : walks->rules.speed_mps * (float)sqrt(1 + steepest2);
 }

@@ -12,10 +12,12 @@
 #include "load/world_events.h"
 #include "load/world_model.h"
 
-#define ORDER_OF_CHAT 1 // as travel.h has its channel; all else is on channel 0
+#define CROWD_SHARE 0.5F // of the radius within which all see each other
+#define ORDER_OF_CHAT 1  // as travel.h has its channel; all else is on channel 0
 
 struct world_play {
 	struct walks walks;
+	double tsc_hz;
 	struct world_model *model;
 	struct world_events *events;
 	struct players_world players;
@@ -26,7 +28,14 @@ struct world_play {
 
 static void walk(void *context, uint32_t player, float motion[6])
 {
-	walks_step(&((struct world_play *)context)->walks, player, pg_tsc(), motion);
+	struct world_play *play = context;
+	const struct walk *walk = &play->walks.walk[player];
+
+	walks_step_until(&play->walks, player, pg_tsc(), play->tsc_hz);
+	for (unsigned axis = 0; axis < 3; axis++) {
+		motion[axis] = (float)walk->position[axis];
+		motion[3 + axis] = walk->velocity[axis];
+	}
 }
 
 static uint32_t number(void *context)
@@ -34,10 +43,28 @@ static uint32_t number(void *context)
 	return world_events_number(((struct world_play *)context)->events);
 }
 
+static bool let_walk(struct world_play *play, const struct pg_load_plan *plan)
+{
+	const struct pg_load_world *world = &plan->world;
+	struct walk_rules rules = {
+		.place = (enum walk_place)(world->walk - PG_LOAD_SPREAD),
+		.ground_m = world->ground_m,
+		.crowd_m = world->radius_m * CROWD_SHARE,
+		.speed_mps = world->speed_mps,
+		.standing = world->standing,
+	};
+
+	static_assert(PG_LOAD_TOWN - PG_LOAD_SPREAD == WALK_TOWN && PG_LOAD_ONE_CROWD - PG_LOAD_SPREAD == WALK_CROWD,
+		      "the same order");
+	memcpy(rules.middle_m, world->middle_m, sizeof(rules.middle_m));
+	play->tsc_hz = (double)pg_tsc_hz();
+	return world->walk == PG_LOAD_NO_WORLD || walks_open(&play->walks, &rules, plan->players, plan->seed);
+}
+
 struct world_play *world_play_open(const struct pg_load_plan *plan, struct pg_load_page *page)
 {
 	struct world_play *play = calloc(1, sizeof(*play));
-	bool opened = play && walks_open(&play->walks, plan);
+	bool opened = play && let_walk(play, plan);
 
 	opened = opened && (play->model = world_model_open(plan, page, &play->walks));
 	opened = opened && (play->events = world_events_open(plan, page, play->model));

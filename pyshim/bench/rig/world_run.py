@@ -14,7 +14,7 @@ from pyshim.bench.rig.sealed_run import run_module
 from pyshim.errors import UnavailableError
 
 RADIUS_M = 64
-MARGIN_M = 64  # as WALK_MARGIN_M: of the world around the square
+MARGIN_M = 64  # as WORLD_MARGIN_M: of the world around the square
 IN_RADIUS = 40  # players, where they are spread
 CROWD_SIDE_M = 64.0
 
