@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bench/movers.h"
 #include "bench/plain_interest.h"
 #include "pollgate_bench.h"
-#include "pollgate_stats.h"
 #include "stats/error.h"
 #include "world/grid.h"
 #include "world/interest.h"
@@ -225,6 +225,17 @@ void pg_bench_interest_walk(struct pg_bench_interest *b)
 	plain_interest_take(&b->plain, world_frame_at(b->part, b->tick));
 }
 
+// ---------------------------------------------------------------- time
+
+/// Of this thread: what others have of the CPU meanwhile is left out.
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 // ---------------------------------------------------------------- the world's interest
 
 static void follow(struct pg_bench_interest *b, struct onlooker *o)
@@ -301,43 +312,43 @@ static void take_turns(struct pg_bench_interest *b, struct onlooker *onlookers, 
 
 uint64_t pg_bench_interest_turns(struct pg_bench_interest *b, uint64_t *grid)
 {
-	const uint64_t from = pg_tsc();
+	const uint64_t from = cpu_ns();
 	uint64_t stepped, turned, sorted;
 
 	step_grid(b);
-	stepped = pg_tsc();
+	stepped = cpu_ns();
 	take_turns(b, b->in_turn, false);
-	turned = pg_tsc();
+	turned = cpu_ns();
 	sort_grid(b);
-	sorted = pg_tsc();
+	sorted = cpu_ns();
 	*grid = stepped - from + sorted - turned;
 	return sorted - from;
 }
 
 uint64_t pg_bench_interest_all(struct pg_bench_interest *b)
 {
-	const uint64_t from = pg_tsc();
+	const uint64_t from = cpu_ns();
 
 	take_turns(b, b->always, true);
-	return pg_tsc() - from;
+	return cpu_ns() - from;
 }
 
 // ---------------------------------------------------------------- plain ways
 
 uint64_t pg_bench_interest_brute(struct pg_bench_interest *b, uint32_t *nearest)
 {
-	const uint64_t from = pg_tsc();
+	const uint64_t from = cpu_ns();
 
 	plain_interest_brute(&b->plain, nearest);
-	return pg_tsc() - from;
+	return cpu_ns() - from;
 }
 
 uint64_t pg_bench_interest_grid(struct pg_bench_interest *b, uint32_t *nearest)
 {
-	const uint64_t from = pg_tsc();
+	const uint64_t from = cpu_ns();
 
 	plain_interest_grid(&b->plain, nearest);
-	return pg_tsc() - from;
+	return cpu_ns() - from;
 }
 
 void pg_bench_interest_places(const struct pg_bench_interest *b, double *xyz)

@@ -157,8 +157,8 @@ void pg_bench_interest_close(struct pg_bench_interest *interest);
 void pg_bench_interest_walk(struct pg_bench_interest *interest);
 
 /// As in each tick of a world: the grid, the turns of an eighth of the players, a share of the grid's next order.
-/// @param grid  out: of the cycles, those of the grid
-/// @return TSC cycles, as of all of these
+/// @param grid  out: of the time, that of the grid
+/// @return nanoseconds of the thread's CPU time, as of all of these
 uint64_t pg_bench_interest_turns(struct pg_bench_interest *interest, uint64_t *grid);
 
 /// A turn of everybody, after the turns of the tick; of onlookers of their own, who had one in the last tick, too.

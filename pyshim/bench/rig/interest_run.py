@@ -18,7 +18,7 @@ _PAIR_S = 3.0  # at most, on a busy machine
 
 @dataclass(frozen=True, slots=True)
 class InterestRun:
-    """What each way took, pair by pair, in seconds of a tick; and whether they found the same.
+    """What each way took of a CPU, pair by pair, in seconds of a tick; and whether they found the same.
 
     Attributes:
         in_turn: the world's own, as in every tick: an eighth of the players has its turn.

@@ -17,7 +17,7 @@ from typing import Any
 
 from pyshim.bench.rig.interest_run import InterestRun, has_tree
 from pyshim.bench.rig.world_run import RADIUS_M, Place, World
-from pyshim.dataplane import check, new_error, tsc_hz
+from pyshim.dataplane import check, new_error
 from pyshim.errors import PollgateError
 
 from pyshim._native._pollgate import ffi, lib  # isort: skip
@@ -25,6 +25,7 @@ from pyshim._native._pollgate import ffi, lib  # isort: skip
 TURN_TICKS = 8  # until everybody had a turn
 _SETTLE_TICKS = 300  # until ranks are by place, which is after four seconds, and everybody has looked
 _QUANTA_PER_M = 100
+_NS = 1e9
 
 
 class Rivals:
@@ -41,14 +42,13 @@ class Rivals:
             "seed": world.seed,
         }
         self._players = world.players
-        self._hz = tsc_hz()
         error = new_error()
         self._native: Any = lib.pg_bench_interest_open(
             ffi.new("struct pg_bench_interest_plan *", native), error
         )
         if self._native == ffi.NULL:
             check(lib.PG_ERROR_MEMORY, error)
-        self._grid_cycles: Any = ffi.new("uint64_t *")
+        self._grid_ns: Any = ffi.new("uint64_t *")
         self.exact = self._new_answer()
         for _ in range(_SETTLE_TICKS):
             self.turns()
@@ -64,21 +64,21 @@ class Rivals:
     def turns(self) -> float:
         """A tick passes; seconds of what a world does in it."""
         lib.pg_bench_interest_walk(self._native)
-        return float(lib.pg_bench_interest_turns(self._native, self._grid_cycles)) / self._hz
+        return float(lib.pg_bench_interest_turns(self._native, self._grid_ns)) / _NS
 
     def everybody(self) -> float:
         """A turn of everybody, with the tick's grid."""
-        cycles = lib.pg_bench_interest_all(self._native) + self._grid_cycles[0]
-        return float(cycles) / self._hz
+        nanoseconds = lib.pg_bench_interest_all(self._native) + self._grid_ns[0]
+        return float(nanoseconds) / _NS
 
     def brute(self) -> float:
         """Everybody beside everybody: what is right."""
-        return float(lib.pg_bench_interest_brute(self._native, self.exact)) / self._hz
+        return float(lib.pg_bench_interest_brute(self._native, self.exact)) / _NS
 
     def grid(self) -> tuple[float, Any]:
         """A grid made anew."""
         answer = self._new_answer()
-        return float(lib.pg_bench_interest_grid(self._native, answer)) / self._hz, answer
+        return float(lib.pg_bench_interest_grid(self._native, answer)) / _NS, answer
 
     def tree(self) -> tuple[float, Any]:
         """A k-d tree made anew, as it is made fastest, in one thread."""
@@ -86,10 +86,10 @@ class Rivals:
         places = numpy.empty((self._players, 3))
         lib.pg_bench_interest_places(self._native, ffi.from_buffer("double[]", places))
         most = lib.PG_BENCH_NEIGHBOURS + 1  # with oneself
-        begun = time.perf_counter()
+        begun = time.thread_time()
         tree = spatial.cKDTree(places, balanced_tree=False, compact_nodes=False)
         _, found = tree.query(places, k=most, distance_upper_bound=RADIUS_M * _QUANTA_PER_M)
-        seconds = time.perf_counter() - begun
+        seconds = time.thread_time() - begun
         others = found[:, 1:].astype(numpy.uint32)
         for row in numpy.nonzero(found[:, 0] != numpy.arange(self._players))[0]:  # in one point with another
             others[row] = [who for who in found[row] if who != row][: most - 1]
