@@ -185,14 +185,14 @@ static uint64_t lost_of(const struct pgc_event *event)
 	return lost;
 }
 
-/// Where attacks are judged, who said one hears what became of it, and so does who was hit instead of who was aimed at.
+/// Where attacks are judged, who said one hears what became of it, and so does who was hit, from however far away.
 static bool is_judgement(const struct world_play *play, uint32_t player, const struct pgc_event *event)
 {
-	const uint32_t player_id = player + play->model->first_player_id, target = event->as.attack.target_id;
+	const uint32_t player_id = player + play->model->first_player_id;
 
-	if (event->as.attack.judged == 0 || player_id == target)
+	if (event->as.attack.judged == 0 || player_id == event->as.attack.target_id)
 		return false;
-	return player_id == event->player_id || (target != 0 && player_id == event->as.attack.who);
+	return player_id == event->player_id || (event->as.attack.is_player && player_id == event->as.attack.who);
 }
 
 void world_play_event(struct world_play *play, uint32_t player, const struct pgc_event *event, uint64_t now)
