@@ -175,13 +175,13 @@ void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arri
 		c->next_fill = c->restarted ? 0 : fillers_due(ctx, c);
 	}
 	path_mtu_told(ctx, c, arrived, now);
+	c->tries_path = path_mtu_tries(&c->path);
 	if (!delivery_quiet(c)) {
 		outbound_acknowledged(ctx, &c->out, arrived, now);
 		delivery_reckon(ctx, c, now);
 		delivery_gauge(ctx);
 	}
-	for (uint32_t i = 0; i < ctx->listeners; i++)
-		ctx->listener[i].told(ctx->listener[i].context, c->who, arrived, now);
+	delivery_tell_listeners(ctx, c, arrived, now);
 }
 
 // ---------------------------------------------------------------- out

@@ -23,6 +23,9 @@
 #include "pollgate.h"
 #include "wire/session.h"
 
+/// Bytes of messages in a datagram that every path carries.
+#define DELIVERY_ROOM_LEAST (SESSION_DATAGRAM_MIN - SESSION_DATA_MIN)
+
 /// All zero is a delivery in which nothing was said. Its fields are for the functions here.
 /// A datagram of one movement, with nothing to send, touches the first line and no other.
 struct delivery {
@@ -31,7 +34,8 @@ struct delivery {
 	uint64_t next_fill; // TSC at which one of the context's fillers has something to write; 0: none said so
 	bool hears;         // something waits for what is still to come
 	uint8_t owing;      // datagrams that wait for the acknowledgement that is owed
-	uint16_t epoch;     // processes of the gateway that died, see restart.h; if `restarted`
+	bool tries_path;    // what becomes of a PROBE or of long datagrams tells how much the path carries
+	bool carries_all;   // the path is believed to carry the longest datagrams
 	uint32_t who;       // as in delivery_begin()
 	struct acknowledged acknowledged;
 	uint64_t conforms_at[PG_REQUESTS];
@@ -46,6 +50,7 @@ struct delivery {
 	uint64_t busy_from;               // TSC before which no other is
 	uint16_t limits_first;            // the gateway's: version of the limits that the client was first told
 	uint16_t limits_told;             // and last
+	uint16_t epoch;                   // processes of the gateway that died, see restart.h; if `restarted`
 	uint32_t restarted_in;            // counter of a datagram that told it; 0: none is looked for
 	struct path_mtu path;
 } CACHE_ALIGNED;
@@ -153,6 +158,13 @@ ALWAYS_INLINE bool delivery_fill_due(const struct delivery *c, uint64_t now)
 	return c->next_fill - 1 < now; // 0 is none: one less is later than everything
 }
 
+ALWAYS_INLINE void delivery_tell_listeners(const struct delivery_context *ctx, const struct delivery *c,
+					   struct arrived arrived, uint64_t now)
+{
+	for (uint32_t i = 0; i < ctx->listeners; i++)
+		ctx->listener[i].told(ctx->listener[i].context, c->who, arrived, now);
+}
+
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now);
 
 /// An authentic DATA came, while messages are on their way: does it say that the peer refused a datagram? That is heeded before
@@ -173,14 +185,18 @@ ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct de
 		return;
 	if (!acknowledged_says(sent, prefix->ack))
 		return;
-	c->out.heard = now;
+	if (unlikely(!delivery_quiet(c)))
+		c->out.heard = now;
 	arrived = acknowledged_take(&c->acknowledged, prefix->ack, prefix->ack_bits);
 	if (arrived.packets == 0)
 		return;
 	arrived.delay = prefix->ack_delay != SESSION_ACK_DELAY_UNKNOWN ?
 				prefix->ack_delay * ctx->rules->ack_delay_unit :
 				UINT64_MAX;
-	delivery_tell(ctx, c, arrived, now);
+	if (likely(delivery_quiet(c)) && likely(!c->tries_path))
+		delivery_tell_listeners(ctx, c, arrived, now);
+	else
+		delivery_tell(ctx, c, arrived, now);
 }
 
 /// Is an opened DATA one movement alone, and is there nothing else to do in its delivery? Then delivery_take_move()
@@ -271,6 +287,31 @@ void delivery_probed(const struct delivery_context *ctx, struct delivery *c, uin
 
 uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 			   uint8_t *body, uint16_t room);
+
+/// Nothing waits, neither for itself nor in one of the context's fillers that said so, and no restart is to be told of.
+ALWAYS_INLINE bool delivery_is_idle(const struct delivery *c)
+{
+	return delivery_quiet(c) && c->next_fill == 0;
+}
+
+/// As delivery_fill_any(), of an idle delivery whose path carries all: of who writes into a datagram only this filler has something.
+/// Nothing but the first line of the delivery is touched, unless the datagram is long.
+/// @param body  with room for the longest
+ALWAYS_INLINE uint16_t delivery_fill_idle(struct delivery *c, const struct filler *filler, uint32_t counter,
+					  uint64_t now, uint8_t *body)
+{
+	struct leaving leaving = {
+		.at = body, .end = body + SESSION_DATAGRAM_MAX - SESSION_DATA_MIN, .counter = counter, .now = now};
+	uint16_t length;
+
+	if (unlikely(filler->fill(filler->context, c->who, &leaving)))
+		c->unfinished = c->next_fill = now;
+	c->owed = 0;
+	length = (uint16_t)(leaving.at - body);
+	if (unlikely(length > DELIVERY_ROOM_LEAST))
+		path_mtu_left(c, counter, length);
+	return length;
+}
 
 /// Find out anew when the next datagram is due.
 void delivery_reckon(const struct delivery_context *ctx, struct delivery *c, uint64_t now);

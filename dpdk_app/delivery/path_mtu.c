@@ -7,7 +7,6 @@
 #include "delivery/lists.h"
 #include "delivery/prepared.h"
 
-#define ROOM_LEAST (SESSION_DATAGRAM_MIN - SESSION_DATA_MIN)
 #define LOST_BEHIND 3   // datagrams that overtook it: one is lost (RFC 9002 6.1.1)
 #define ACK_REACH 32    // datagrams before the newest that an acknowledgement names
 #define LOST_IN_A_ROW 3 // and the path swallows long ones
@@ -42,6 +41,7 @@ static void set_room(const struct delivery_context *ctx, struct delivery *c, uin
 	c->path.probe = 0;
 	c->path.tried = 0;
 	c->path.search = room < room_most(ctx) ? PATH_TO_SEARCH : PATH_WHOLE;
+	c->carries_all = room >= SESSION_DATAGRAM_MAX - SESSION_DATA_MIN;
 }
 
 void path_mtu_begin(const struct delivery_context *ctx, struct delivery *c, uint16_t room)
@@ -85,7 +85,7 @@ void path_mtu_shrink(struct delivery_context *ctx, struct delivery *c, uint64_t 
 {
 	c->path.longs = 0;
 	c->path.lost = 0;
-	set_room(ctx, c, ROOM_LEAST);
+	set_room(ctx, c, DELIVERY_ROOM_LEAST);
 	for (unsigned priority = 0; priority < PRIORITIES; priority++)
 		lose_too_long(ctx, &c->out, priority * OUTBOUND_QUEUES + SESSION_CHANNELS);
 	outbound_settle(ctx, &c->out);
@@ -99,10 +99,11 @@ void path_mtu_left(struct delivery *c, uint32_t counter, uint32_t room)
 	struct path_mtu *path = &c->path;
 	const uint32_t since = counter - path->newest_long;
 
-	if (room <= ROOM_LEAST)
+	if (room <= DELIVERY_ROOM_LEAST)
 		return;
 	path->longs = (since < 32 ? path->longs << since : 0) | 1;
 	path->newest_long = counter;
+	c->tries_path = true;
 }
 
 /// @param counter  of one that nothing was heard of
@@ -156,13 +157,14 @@ void path_mtu_told(struct delivery_context *ctx, struct delivery *c, struct arri
 	if (path->longs == 0)
 		return;
 	judge_all(c);
-	if (path->lost >= LOST_IN_A_ROW && prepared_room_of(&c->out) > ROOM_LEAST)
+	if (path->lost >= LOST_IN_A_ROW && prepared_room_of(&c->out) > DELIVERY_ROOM_LEAST)
 		path_mtu_shrink(ctx, c, now);
 }
 
 void path_mtu_timed_out(struct delivery_context *ctx, struct delivery *c, uint64_t now)
 {
-	if (c->out.timeouts >= TIMEOUTS_IN_A_ROW && c->path.longs != 0 && prepared_room_of(&c->out) > ROOM_LEAST)
+	if (c->out.timeouts >= TIMEOUTS_IN_A_ROW && c->path.longs != 0 &&
+	    prepared_room_of(&c->out) > DELIVERY_ROOM_LEAST)
 		path_mtu_shrink(ctx, c, now);
 }
 
@@ -239,6 +241,7 @@ void path_mtu_probed(const struct delivery_context *ctx, struct delivery *c, uin
 
 	path->tried++;
 	path->probe = counter;
+	c->tries_path = true;
 	path->next = units_after(ctx, now, timeout_ms > PROBE_EVERY_MS ? timeout_ms : PROBE_EVERY_MS);
 	if (c->out.timed == 0) { // it is acknowledged at once: a sample of the round trip
 		c->out.timed = counter;

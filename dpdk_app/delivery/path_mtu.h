@@ -32,6 +32,12 @@ struct path_mtu {
 };
 static_assert(sizeof(struct path_mtu) == 16, "a part of each connected player's memory");
 
+/// Does it matter what becomes of a datagram?
+ALWAYS_INLINE bool path_mtu_tries(const struct path_mtu *path)
+{
+	return (path->longs | path->probe) != 0;
+}
+
 struct arrived;
 struct delivery;
 struct delivery_context;
