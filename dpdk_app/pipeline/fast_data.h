@@ -181,11 +181,12 @@ ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct
 
 	cipher_bring(keys.open, likely(sealed == SEALED_MOVE) ? lines.open : cipher_lines(&shard->code, sealed));
 	prefetch_for_write(store_delivery(shard->store, data->slot));
-	cipher_bring(keys.seal, lines.seal);
 	if (lines.player)
 		prefetch(&shard->store->records[data->slot].player_id);
-	if (shard->replication)
+	if (shard->replication) // whose states acknowledge
 		replication_bring_move(shard->replication, data->slot);
+	else
+		cipher_bring(keys.seal, lines.seal);
 }
 
 /// Is an opened datagram from its player's proved address, and the next one of a session that is served here? A
@@ -204,7 +205,8 @@ ALWAYS_INLINE bool owe_fast(struct session_shard *shard, const struct fast_data 
 	delivery_owe(&shard->ctx, c, now);
 	if (delivery_due(c) <= now)
 		return false;
-	session_note(shard, data->slot, false);
+	if (!a_state_acknowledges(shard, data->slot, c))
+		session_note(shard, data->slot, false);
 	return true;
 }
 

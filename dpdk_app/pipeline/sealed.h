@@ -88,9 +88,10 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 /// @param session  the slot's: its `number`, which lies in a line that packets do not touch
 /// @param counter  connection_count()
 /// @param body     bytes of messages
+/// @param asks     delivery_asks(), of a delivery that was not idle
 /// @return bytes
 ALWAYS_INLINE uint16_t sealed_around(struct session_shard *shard, uint32_t slot, uint32_t session, uint32_t counter,
-				     uint8_t *payload, uint16_t body, uint64_t now)
+				     uint8_t *payload, uint16_t body, bool asks, uint64_t now)
 {
 	const struct session_store *store = shard->store;
 	const struct session_record *record = &store->records[slot];
@@ -103,7 +104,7 @@ ALWAYS_INLINE uint16_t sealed_around(struct session_shard *shard, uint32_t slot,
 		return SESSION_DATA_MIN;
 	}
 	taken_write(&record->taken, delay, payload + sizeof(struct session_header));
-	if (delivery_asks(store_delivery(store, slot)))
+	if (unlikely(asks))
 		((struct session_prefix *)(payload + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;
 	return seal_data(&shard->code, record, key, as, counter, payload, body);
 }
@@ -117,10 +118,11 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 {
 	const struct session_store *store = shard->store;
 	const uint32_t counter = connection_count(&store->records[slot]);
-	const uint16_t body = delivery_fill(&shard->ctx, store_delivery(store, slot), counter, now,
-					    payload + SESSION_BEFORE_MESSAGES, SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
+	struct delivery *c = store_delivery(store, slot);
+	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
+					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
 
-	return sealed_around(shard, slot, session, counter, payload, body, now);
+	return sealed_around(shard, slot, session, counter, payload, body, body != 0 && delivery_asks(c), now);
 }
 
 #endif

@@ -283,6 +283,12 @@ ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, st
 	}
 }
 
+/// After a movement that came alone: its acknowledgement leaves with a state of its player's world, and nothing else is due.
+ALWAYS_INLINE bool a_state_acknowledges(const struct session_shard *shard, uint32_t slot, const struct delivery *c)
+{
+	return shard->replication && delivery_is_idle(c) && replication_acknowledges(shard->replication, slot);
+}
+
 /// @param newest  no authentic packet of this session has a higher counter
 ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct session_record *record, bool newest,
 			     uint64_t now)
@@ -325,7 +331,8 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		answer_data(shard, s, c, (prefix->wants & SESSION_WANTS_ANSWER) && length > 0, now);
 	else
 		challenge_path(shard, s, newest, now);
-	session_note(shard, s->slot, ids);
+	if (ids || !a_state_acknowledges(shard, s->slot, c))
+		session_note(shard, s->slot, ids);
 }
 
 /// The peer asks whether its path carries so many bytes: it hears at once.

@@ -12,15 +12,19 @@
 /// So many players ahead of the one whose datagram is written, all that it is written from is brought.
 #define AHEAD 3
 
+/// A datagram is sealed when so many after it are written: what seals loads what was stored in pieces, and would wait for all of these
+/// stores.
+#define SEALED_BEHIND 1
+
 /// Sealed bytes of most states: as many lines of a key are brought.
 #define SEALED_STATE 192
 
-static unsigned receivers(struct replication *replication, uint32_t *slot, unsigned n)
+static unsigned receivers(struct replication *replication, struct receiver *receiver, unsigned n)
 {
 	unsigned found = 0;
 
-	while (found < n && replication_next_receiver(replication, &slot[found]))
-		found++;
+	for (; found < n && replication_next_receiver(replication, &receiver[found]); found++)
+		prefetch_for_write(&replication->shard->store->records[receiver[found].slot]);
 	return found;
 }
 
@@ -28,74 +32,93 @@ static unsigned receivers(struct replication *replication, uint32_t *slot, unsig
 /// own that only prefetches is one that GCC leaves out.
 ALWAYS_INLINE void bring(const struct replication *replication, uint32_t slot)
 {
-	const struct session_store *store = replication->shard->store;
-	const uint8_t *delivery = (const uint8_t *)store_delivery(store, slot);
+	const struct session_shard *shard = replication->shard;
+	const struct session_store *store = shard->store;
 
-	prefetch_for_write(&store->records[slot]);
-	prefetch_for_write(&store->records[slot].taken_at);
-	prefetch(&store->records[slot].number);
-	for (size_t at = 0; at < sizeof(struct delivery); at += CACHE_LINE)
-		prefetch_for_write(delivery + at);
-}
-
-/// The rest of it, apart: more lines at once than the CPU can wait for would hold up what is done meanwhile.
-ALWAYS_INLINE void bring_rest(const struct replication *replication, uint32_t slot)
-{
-	const struct session_store *store = replication->shard->store;
-
+	prefetch(&store->records[slot].taken_at);
+	prefetch_for_write(store_delivery(store, slot));
 	replication_bring(replication, slot);
-	cipher_prefetch(&replication->shard->code, store_keys(store, slot).seal, SEALED_STATE);
+	cipher_prefetch(&shard->code, store_keys(store, slot).seal, SEALED_STATE);
 }
 
-ALWAYS_INLINE void bring_first(const struct replication *replication, const uint32_t *slot, unsigned n)
-{
-	for (unsigned i = 0; i < n && i < AHEAD; i++) {
-		bring(replication, slot[i]);
-		bring_rest(replication, slot[i]);
-	}
-}
+/// A datagram whose messages lie in their place, and which is still to be sealed.
+struct unsealed {
+	uint8_t *payload;
+	uint32_t slot;
+	uint32_t session;
+	uint32_t counter;
+	uint16_t body; // bytes of messages
+	bool asks;     // for an answer at once
+};
 
-static uint16_t write_state(struct replication *replication, uint32_t slot, uint8_t *payload, uint64_t now)
+/// Messages, and the state of the tick.
+static struct unsealed write_messages(struct replication *replication, const struct receiver *receiver,
+				      uint32_t session, uint8_t *payload, uint64_t now)
 {
 	struct session_shard *shard = replication->shard;
 	const struct session_store *store = shard->store;
-	const uint32_t counter = connection_count(&store->records[slot]);
-	uint16_t body;
+	struct delivery *c = store_delivery(store, receiver->slot);
+	struct unsealed it = {.payload = payload,
+			      .slot = receiver->slot,
+			      .session = session,
+			      .counter = connection_count(&store->records[receiver->slot])};
+	uint8_t *body = payload + SESSION_BEFORE_MESSAGES;
 
-	replication_sends(replication, slot);
-	body = delivery_fill_any(&shard->ctx, store_delivery(store, slot), counter, now,
-				 payload + SESSION_BEFORE_MESSAGES, SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
-	replication_sends(replication, REPLICATION_NOBODY);
-	session_note(shard, slot, false);
-	return sealed_around(shard, slot, store->records[slot].number, counter, payload, body, now);
+	replication_sends(replication, receiver);
+	if (likely(delivery_is_idle(c)) && likely(c->carries_all)) {
+		it.body = delivery_fill_idle(c, &replication->filler, it.counter, now, body);
+	} else {
+		it.body = delivery_fill_any(&shard->ctx, c, it.counter, now, body,
+					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
+		it.asks = delivery_asks(c);
+	}
+	replication_sent(replication);
+	if (unlikely(delivery_due(c) != UINT64_MAX))
+		session_note(shard, it.slot, false);
+	return it;
+}
+
+/// @return bytes of the datagram
+ALWAYS_INLINE uint16_t seal(struct session_shard *shard, const struct unsealed *it, uint64_t now)
+{
+	return sealed_around(shard, it->slot, it->session, it->counter, it->payload, it->body, it->asks, now);
 }
 
 static unsigned world_frames(void *of, struct frame_egress *out, unsigned n, uint64_t now)
 {
 	struct replication *replication = of;
 	const struct session_store *store = replication->shard->store;
-	uint32_t slot[BURST_MAX];
-	const unsigned found = receivers(replication, slot, n);
-	unsigned filled = 0;
+	struct receiver receiver[BURST_MAX];
+	struct unsealed written[BURST_MAX] = {0};
+	const struct path *paths[BURST_MAX];
+	const unsigned found = receivers(replication, receiver, n);
+	unsigned filled = 0, sealed = 0;
 
-	for (unsigned i = 0; i < found; i++)
-		return_headers_bring(&store->return_headers[slot[i]]);
-	bring_first(replication, slot, found);
+	for (unsigned i = 0; i < found && i < AHEAD; i++) {
+		return_headers_bring(&store->return_headers[receiver[i].slot]);
+		bring(replication, receiver[i].slot);
+	}
 	for (unsigned i = 0; i < found; i++) {
-		const struct path *path =
-			return_headers_to(&store->return_headers[slot[i]], &store->records[slot[i]].peer);
-		uint8_t *frame = out->frame[filled];
-		uint16_t length;
+		const uint32_t slot = receiver[i].slot, session = replication_session(replication, slot);
+		const struct path *path = return_headers_to(&store->return_headers[slot], &store->records[slot].peer);
 
-		if (i + AHEAD < found)
-			bring(replication, slot[i + AHEAD]);
-		if (!path) // known from the peer's next datagram on: until the next tick
+		if (likely(i + AHEAD < found)) {
+			return_headers_bring(&store->return_headers[receiver[i + AHEAD].slot]);
+			bring(replication, receiver[i + AHEAD].slot);
+		}
+		if (unlikely(session == 0) || unlikely(!path)) // a path is known from the peer's next datagram on
 			continue;
-		length = write_state(replication, slot[i], frame + path->length, now);
-		if (i + AHEAD < found)
-			bring_rest(replication, slot[i + AHEAD]);
-		out->length[filled] = return_headers_write(path, frame, length);
-		out->port[filled++] = path->port;
+		written[filled] =
+			write_messages(replication, &receiver[i], session, out->frame[filled] + path->length, now);
+		paths[filled++] = path;
+		for (; sealed + SEALED_BEHIND < filled; sealed++)
+			out->length[sealed] = seal(replication->shard, &written[sealed], now);
+	}
+	for (; sealed < filled; sealed++)
+		out->length[sealed] = seal(replication->shard, &written[sealed], now);
+	for (unsigned i = 0; i < filled; i++) {
+		out->length[i] = return_headers_write(paths[i], out->frame[i], out->length[i]);
+		out->port[i] = paths[i]->port;
 	}
 	counter_add(&replication->shard->stats->tx_originated, filled);
 	return filled;
@@ -105,25 +128,30 @@ static unsigned world_datagrams(void *of, struct datagram_egress *out, unsigned 
 {
 	struct replication *replication = of;
 	const struct session_store *store = replication->shard->store;
-	uint32_t slot[BURST_MAX];
-	const unsigned found = receivers(replication, slot, n);
-	unsigned filled = 0;
+	struct receiver receiver[BURST_MAX];
+	struct unsealed written[BURST_MAX] = {0};
+	const unsigned found = receivers(replication, receiver, n);
+	unsigned filled = 0, sealed = 0;
 
-	bring_first(replication, slot, found);
+	for (unsigned i = 0; i < found && i < AHEAD; i++)
+		bring(replication, receiver[i].slot);
 	for (unsigned i = 0; i < found; i++) {
-		const uint8_t socket_index = store->socket_indices[slot[i]];
+		const uint32_t slot = receiver[i].slot, session = replication_session(replication, slot);
+		const uint8_t socket_index = store->socket_indices[slot];
 
-		if (i + AHEAD < found) {
-			bring(replication, slot[i + AHEAD]);
-			bring_rest(replication, slot[i + AHEAD]);
-		}
-		if (socket_index == 0)
+		if (likely(i + AHEAD < found))
+			bring(replication, receiver[i + AHEAD].slot);
+		if (unlikely(session == 0) || socket_index == 0)
 			continue;
-		out->peer[filled] = store->records[slot[i]].peer;
+		out->peer[filled] = store->records[slot].peer;
 		out->socket_index[filled] = socket_index - 1;
-		out->length[filled] = write_state(replication, slot[i], out->payload[filled], now);
+		written[filled] = write_messages(replication, &receiver[i], session, out->payload[filled], now);
 		filled++;
+		for (; sealed + SEALED_BEHIND < filled; sealed++)
+			out->length[sealed] = seal(replication->shard, &written[sealed], now);
 	}
+	for (; sealed < filled; sealed++)
+		out->length[sealed] = seal(replication->shard, &written[sealed], now);
 	counter_add(&replication->shard->stats->tx_originated, filled);
 	return filled;
 }

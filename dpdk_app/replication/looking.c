@@ -3,11 +3,12 @@
 
 #include "replication/looking.h"
 
+#include <string.h>
+
 /// What is farther is left out first when there is no room: so much is told of a distance.
 static uint8_t told_distance(const struct replica *replica, uint32_t distance2)
 {
-	const uint64_t most = (uint64_t)replica->leave_radius * replica->leave_radius;
-	const uint64_t told = (uint64_t)distance2 * UINT8_MAX / most;
+	const uint64_t told = distance2 * replica->told_per_distance2 >> 32;
 
 	return told < UINT8_MAX ? (uint8_t)told : UINT8_MAX;
 }
@@ -22,26 +23,30 @@ static unsigned pace_at(const struct replica *replica, uint32_t distance2)
 	return pace;
 }
 
-static void tell(const struct replica *replica, struct observer *observer, unsigned slot, uint32_t distance2)
+static void tell(const struct replica *replica, struct observer *observer, const uint32_t distance2[WORLD_SLOTS_MAX])
 {
-	observer_pace(observer, slot, pace_at(replica, distance2), told_distance(replica, distance2));
+	uint32_t paces[OBSERVER_PACES] = {0};
+
+	for (uint32_t left = observer->occupied; left != 0; left &= left - 1) {
+		const unsigned slot = (unsigned)__builtin_ctz(left);
+
+		paces[pace_at(replica, distance2[slot])] |= 1U << slot;
+		observer->distance[slot] = told_distance(replica, distance2[slot]);
+	}
+	memcpy(observer->pace, paces, sizeof(paces));
 }
 
-static void take(const struct replica *replica, struct observer *observer, const struct world_choice *choice)
+static void take(const struct replica *replica, struct observer *observer, struct world_choice *choice)
 {
 	for (uint32_t left = choice->leaves; left != 0; left &= left - 1)
 		observer_leave(observer, (unsigned)__builtin_ctz(left));
-	for (uint32_t stay = observer->occupied; stay != 0; stay &= stay - 1) {
-		const unsigned slot = (unsigned)__builtin_ctz(stay);
-
-		tell(replica, observer, slot, choice->distance2[slot]);
-	}
 	for (uint32_t i = 0; i < choice->enters; i++) {
 		const unsigned slot = (unsigned)__builtin_ctz(~observer->occupied);
 
 		observer_enter(observer, replica->parts, slot, choice->enter[i]);
-		tell(replica, observer, slot, choice->enter_distance2[i]);
+		choice->distance2[slot] = choice->enter_distance2[i];
 	}
+	tell(replica, observer, choice->distance2);
 }
 
 /// Since when those in the slots are in no state, as sent.

@@ -32,7 +32,7 @@ static bool place(struct replication *replication, struct replica *replica, stru
 	replica->slot_after[number - replica->numbers.first] = slot + 1;
 	if (member->announced != 0) // ticks may have come round since it heard of one
 		member->epoch = next_epoch(member->epoch);
-	member->announces = member->heard = false;
+	member->announces = false;
 	member->number = number;
 	member->rank = rank;
 	member->ranked = replica->part->reranked;

@@ -35,23 +35,25 @@
 struct world_inside;
 struct waiting;
 
-/// A session in a world.
+/// A session in a world. A movement touches the first line alone, a state neither.
 struct member {
 	struct world_mover mover;
 	uint32_t number; // in the world
 	uint32_t rank;   // as of the re-rank of tick `ranked`: member_rank()
 	uint32_t ranked;
-	uint8_t world;        // 1 and its index; 0: it is in none
-	uint8_t epoch;        // of what it is told
+	uint8_t world;  // 1 and its index; 0: it is in none
+	uint8_t epoch;  // of what it is told
+	bool placed;    // it is somewhere
+	bool announces; // it is nowhere, and is to hear that it is no more where it was
+
 	uint32_t reach;       // how far it looked last; 0: it has not yet
-	bool placed;          // it is somewhere
-	bool heard;           // it has a state of this epoch
-	bool announces;       // it is nowhere, and is to hear that it is no more where it was
 	uint32_t announced;   // counter of the first datagram that said so; 0: none did yet
 	uint64_t announce_at; // TSC of the next one; 0: at once
 	uint32_t stay;        // in a world, or in none: another one each time that it comes or goes
 	uint32_t waits;       // messages of this stay that wait for a look through the world
 } CACHE_ALIGNED;
+static_assert(offsetof(struct member, announces) < CACHE_LINE && offsetof(struct member, reach) == CACHE_LINE,
+	      "two lines");
 
 /// Where a tick is.
 enum tick_stage {
@@ -98,11 +100,13 @@ struct replica {
 	uint64_t tick_cycles;
 	uint64_t parts_per_cycle;      // WORLD_TOLD_PER_TICK in a tick; times 2^32
 	uint32_t radius, leave_radius; // quanta
+	uint64_t told_per_distance2;   // what observers have of a distance, by its square; times 2^32
 	uint32_t state_room;           // bytes of a state at most
 	struct replica_tier tier[PG_WORLD_TIERS_MAX];
 	uint32_t tiers;
 	uint8_t glimpse_shift;                 // of cells for glimpses, in quanta; 0: there are none
 	uint8_t unseen_bucket[OBSERVER_TICKS]; // of so many ticks
+	bool acknowledges;                     // movements, with the states of its ticks
 	struct pg_world_counts *counts;
 
 	// the worker's
@@ -141,6 +145,7 @@ struct replication {
 	// the worker's
 	struct replica *active; // whose tick goes on now
 	uint32_t sending;       // slot whose datagram of the tick is being written; REPLICATION_NOBODY
+	uint32_t sending_rank;  // the rank of that player
 };
 
 /// The session of somebody of ours.
@@ -170,23 +175,24 @@ ALWAYS_INLINE uint32_t member_rank(const struct replica *replica, struct member 
 	return member->rank = world_rank_now(replica->part, member->rank, &member->ranked);
 }
 
-/// Prefetch what a datagram to a player is filled from.
-ALWAYS_INLINE void replication_bring(const struct replication *replication, uint32_t slot)
+/// Is a movement of this player's acknowledged by a state, so soon that it need not be otherwise?
+ALWAYS_INLINE bool replication_acknowledges(const struct replication *replication, uint32_t slot)
 {
 	const struct member *member = &replication->members[slot];
 
-	prefetch(member);
-	prefetch(&member->world);
+	return member->placed && replication->replica[member->world - 1].acknowledges;
+}
+
+/// Prefetch what a datagram to a player is filled from.
+ALWAYS_INLINE void replication_bring(const struct replication *replication, uint32_t slot)
+{
 	observer_prefetch(&replication->observers[slot]);
 }
 
 /// Prefetch what a movement changes, and what it acknowledges.
 ALWAYS_INLINE void replication_bring_move(const struct replication *replication, uint32_t slot)
 {
-	const struct member *member = &replication->members[slot];
-
-	prefetch_for_write(member);
-	prefetch_for_write(&member->world);
+	prefetch_for_write(&replication->members[slot]);
 	observer_prefetch_heard(&replication->observers[slot]);
 }
 
@@ -215,14 +221,36 @@ uint8_t replication_find(const struct replication *replication, const char *name
 /// @param replication  what is set before the worker starts is filled in
 void replication_init(struct replication *replication);
 
-/// The next player whom the active tick has something for.
-/// @return false: there is none any more
-bool replication_next_receiver(struct replication *replication, uint32_t *slot);
+/// A player whom the active tick has something for.
+struct receiver {
+	uint32_t slot;
+	uint32_t rank; // now
+};
 
-/// From now on a datagram of the active tick is filled for this player; REPLICATION_NOBODY: for nobody.
-ALWAYS_INLINE void replication_sends(struct replication *replication, uint32_t slot)
+/// The next one.
+/// @return false: there is none any more
+bool replication_next_receiver(struct replication *replication, struct receiver *receiver);
+
+/// The number of a player's session, as issued.
+/// @return 0: it is revoked or lost, and the sweep closes it
+ALWAYS_INLINE uint32_t replication_session(const struct replication *replication, uint32_t slot)
 {
-	replication->sending = slot;
+	const struct session_record *record = &replication->shard->store->records[slot];
+
+	return likely(record_is_connected(record)) ? record_session(record) : 0;
+}
+
+/// From now on a datagram of the active tick is filled for this player.
+ALWAYS_INLINE void replication_sends(struct replication *replication, const struct receiver *receiver)
+{
+	replication->sending = receiver->slot;
+	replication->sending_rank = receiver->rank;
+}
+
+/// For nobody any more.
+ALWAYS_INLINE void replication_sent(struct replication *replication)
+{
+	replication->sending = REPLICATION_NOBODY;
 }
 
 #endif

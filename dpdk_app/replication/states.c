@@ -102,12 +102,12 @@ static void count_unseen(struct replica *replica, const struct world_strips *str
 }
 
 /// Of those who have no slot, to who has none left. What there is no room for is the first to be left out.
+/// @param rank  of whom it is for
 /// @return bytes
-static size_t fill_glimpses(struct replica *replica, const struct observer *observer, struct member *member,
+static size_t fill_glimpses(struct replica *replica, const struct observer *observer, uint32_t rank,
 			    struct world_state *head, uint8_t *at, size_t room)
 {
 	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
-	const uint32_t rank = member_rank(replica, member);
 	const struct world_strips *strips;
 
 	if (replica->glimpse_shift == 0 || (uint32_t)__builtin_popcount(observer->occupied) < replica->plan->neighbours)
@@ -135,9 +135,10 @@ static void fill_state(struct replication *replication, uint32_t slot, struct le
 
 	if (room < sizeof(head) + WORLD_STATE_ROOM_MIN || leaving->messages == SESSION_MESSAGES_MAX)
 		return;
+	observer_turn(&replication->observers[slot], replica->parts, replica->tick);
 	state = replication->kernels->state(&replication->observers[slot], replica->parts, leaving->counter,
 					    leaving->at + sizeof(head), room - sizeof(head));
-	state.bytes += fill_glimpses(replica, &replication->observers[slot], &replication->members[slot],
+	state.bytes += fill_glimpses(replica, &replication->observers[slot], replication->sending_rank,
 				     (struct world_state *)(void *)(leaving->at + sizeof(head)),
 				     leaving->at + sizeof(head) + state.bytes, room - sizeof(head) - state.bytes);
 	head.body_len = (uint16_t)state.bytes;
@@ -158,11 +159,12 @@ static bool fill(void *context, uint32_t who, struct leaving *leaving)
 	struct replication *replication = context;
 	struct member *member = &replication->members[who];
 
-	if (unlikely(member->announces) && !member->placed)
-		announce(replication, member, leaving);
-	if (replication->sending != who)
+	if (unlikely(replication->sending != who)) {
+		if (member->announces && !member->placed)
+			announce(replication, member, leaving);
 		return false;
-	if (unlikely(!member->heard) && !fill_about(replication->active, member, leaving))
+	}
+	if (unlikely(!replication->observers[who].known) && !fill_about(replication->active, member, leaving))
 		return false;
 	fill_state(replication, who, leaving);
 	return false;
@@ -200,10 +202,8 @@ static void told(void *context, uint32_t who, struct arrived arrived, uint64_t n
 	struct member *member = &replication->members[who];
 
 	(void)now;
-	if (likely(member->placed)) { // else it is of where it was before
+	if (likely(member->placed)) // else it is of where it was before
 		observer_acknowledged(observer, arrived.newest, arrived.packets);
-		member->heard = observer->heard != 0;
-	}
 	if (unlikely(member->announces))
 		announcement_arrived(member, arrived);
 }

@@ -6,7 +6,7 @@
 #include "replication/looking.h"
 
 #define RANKS_PER_STEP 1024
-#define PLAYERS_PER_STEP 64
+#define PLAYERS_PER_STEP 32
 #define UNITS_PER_STEP 2048
 #define TURNS_AHEAD 6 // players whose lines are fetched
 #define WAIT_SHARE 8  // of a tick, for parts of other workers
@@ -69,24 +69,38 @@ void turn_sent(const struct replication *replication, uint64_t now)
 		count_duration(replication, replication->active, now);
 }
 
+/// Those from a rank on get no state in this tick: what is owed to them is acknowledged without it.
+/// @return how many they are
+static COLD uint32_t leave_untold(struct replication *replication, const struct replica *replica, uint32_t from)
+{
+	uint32_t untold = 0;
+
+	for (uint32_t rank = from; rank < replica->part->count; rank++) {
+		const uint32_t slot = replica_slot(replica, rank);
+
+		if (slot == REPLICATION_NOBODY)
+			continue;
+		untold++;
+		session_note(replication->shard, slot, false);
+	}
+	return untold;
+}
+
 /// Who was not told before the next tick came.
-static COLD void overrun(const struct replication *replication, struct replica *replica, uint64_t now)
+static COLD void overrun(struct replication *replication, struct replica *replica, uint64_t now)
 {
 	const uint32_t from = replica->stage == TICK_SEND ? replica->at : 0;
-	uint32_t untold = 0;
 
 	if (replica->stage == TICK_TIDY) // all were told; the order of cells is made in the next ticks
 		return;
-	for (uint32_t rank = from; rank < replica->part->count; rank++)
-		untold += replica_slot(replica, rank) != REPLICATION_NOBODY;
 	count_duration(replication, replica, now);
 	counter_add(&replica->counts->overruns, 1);
-	counter_add(&replica->counts->shed, untold);
+	counter_add(&replica->counts->shed, leave_untold(replication, replica, from));
 	replica->stage = TICK_OVER;
 	world_read(replica->reading, replica->tick); // other workers do not wait until we are in time
 }
 
-static void begin(struct replica *replica, uint64_t now)
+static void begin(struct replication *replication, struct replica *replica, uint64_t now)
 {
 	const uint64_t tick = (now - replica->begins) / replica->tick_cycles; // more than 32 bits, after some years
 
@@ -96,6 +110,7 @@ static void begin(struct replica *replica, uint64_t now)
 	replica->at = 0;
 	if (unlikely(!world_part_can_begin(replica->part, replica->tick))) {
 		counter_add(&replica->counts->held, 1);
+		(void)leave_untold(replication, replica, 0);
 		world_read(replica->reading, replica->tick); // nobody waits for who waits
 		return;
 	}
@@ -128,7 +143,7 @@ void turn_publish(struct replication *replication, uint64_t now)
 	for (uint32_t i = 0; i < replication->replicas; i++) {
 		struct replica *replica = &replication->replica[i];
 
-		begin(replica, now);
+		begin(replication, replica, now);
 		while (replica->stage == TICK_PUBLISH)
 			publish(replica);
 	}
@@ -175,45 +190,69 @@ static bool others_are_there(const struct replica *replica, uint64_t now)
 	return true;
 }
 
-/// Prefetch what the turn of a rank's player needs. Inlined: a function of its own that only prefetches is one that GCC leaves
+/// Prefetch what a look of a rank's player needs. Inlined: a function of its own that only prefetches is one that GCC leaves
 /// out.
-ALWAYS_INLINE void bring_turn(const struct replication *replication, const struct replica *replica, uint32_t rank)
+ALWAYS_INLINE void bring_look(const struct replication *replication, const struct replica *replica, uint32_t rank)
 {
 	const uint32_t slot = replica_slot(replica, rank);
 
 	if (slot == REPLICATION_NOBODY)
 		return;
-	if (world_has_turn(rank, replica->tick))
-		replication_bring(replication, slot);
-	else
-		observer_prefetch_turn(&replication->observers[slot]);
+	prefetch_for_write(&replication->members[slot].reach);
+	observer_prefetch(&replication->observers[slot]);
 }
 
-/// Every player's time passes; those whose turn it is look around.
-static void look(struct replication *replication, struct replica *replica)
+/// Those whose turn it is.
+static void look_from(struct replication *replication, struct replica *replica, uint32_t from, uint32_t to)
 {
-	const uint32_t from = replica->at, to = from + PLAYERS_PER_STEP;
-	const uint32_t count = replica->part->count;
-
-	for (uint32_t rank = from; rank < from + TURNS_AHEAD && rank < count; rank++)
-		bring_turn(replication, replica, rank);
-	for (uint32_t rank = from; rank < to && rank < count; rank++) {
+	for (uint32_t rank = from; rank < from + TURNS_AHEAD && rank < to; rank++)
+		bring_look(replication, replica, rank);
+	for (uint32_t rank = from; rank < to; rank++) {
 		const uint32_t slot = replica_slot(replica, rank);
 
-		if (rank + TURNS_AHEAD < to && rank + TURNS_AHEAD < count)
-			bring_turn(replication, replica, rank + TURNS_AHEAD);
+		if (rank + TURNS_AHEAD < to)
+			bring_look(replication, replica, rank + TURNS_AHEAD);
 		if (slot == REPLICATION_NOBODY)
 			continue;
-		if (unlikely(replica->tick - replica->part->reranked < RERANK_HEARD_TICKS))
-			(void)member_rank(replica, &replication->members[slot]);
 		observer_turn(&replication->observers[slot], replica->parts, replica->tick);
-		if (world_has_turn(rank, replica->tick))
-			look_around(replication, replica, slot, rank);
+		look_around(replication, replica, slot, rank);
 	}
-	if (unlikely(replica->tick - replica->part->reranked < RERANK_HEARD_TICKS))
-		entities_take_new_ranks(replica, from, to);
-	replica->at = to;
-	if (to < count)
+}
+
+/// Was everybody given another rank so lately that some may not have heard of it?
+static bool ranks_are_new(const struct replica *replica)
+{
+	return replica->tick - replica->part->reranked < RERANK_HEARD_TICKS;
+}
+
+static COLD void take_new_ranks(struct replication *replication, struct replica *replica, uint32_t from, uint32_t to)
+{
+	for (uint32_t rank = from; rank < to; rank++) {
+		const uint32_t slot = replica_slot(replica, rank);
+
+		if (slot != REPLICATION_NOBODY)
+			(void)member_rank(replica, &replication->members[slot]);
+	}
+	entities_take_new_ranks(replica, from, to);
+}
+
+/// Players look around when it is their turn, which neighbours in rank have together. For the others nothing is done: the ticks that
+/// pass for an observer are reckoned when it is used.
+static void look(struct replication *replication, struct replica *replica)
+{
+	const uint32_t count = replica->part->count, from = replica->at;
+	const uint32_t to = from + PLAYERS_PER_STEP < count ? from + PLAYERS_PER_STEP : count;
+	const bool all = ranks_are_new(replica);
+
+	static_assert(WORLD_TURN_RANKS % PLAYERS_PER_STEP == 0, "all of a step have their turn, or none");
+	if (unlikely(all))
+		take_new_ranks(replication, replica, from, to);
+	if (world_has_turn(from, replica->tick))
+		look_from(replication, replica, from, to);
+	replica->at = from + PLAYERS_PER_STEP;
+	while (!all && replica->at < count && !world_has_turn(replica->at, replica->tick))
+		replica->at += PLAYERS_PER_STEP;
+	if (replica->at < count)
 		return;
 	replica->looked = replica->tick;
 	next_stage(replica, TICK_SEND);
@@ -256,22 +295,17 @@ static void tidy(const struct replication *replication, struct replica *replica)
 		replica->stage = TICK_OVER;
 }
 
-/// Neither revoked nor lost: those the sweep closes.
-static bool is_served(const struct session_shard *shard, uint32_t slot)
-{
-	const struct session_record *record = &shard->store->records[slot];
-
-	return record_is_connected(record) && record_session(record) != 0;
-}
-
-bool replication_next_receiver(struct replication *replication, uint32_t *slot)
+bool replication_next_receiver(struct replication *replication, struct receiver *receiver)
 {
 	struct replica *replica = replication->active;
 
 	while (replica->at < replica->part->count) {
-		*slot = replica_slot(replica, replica->at++);
-		if (*slot != REPLICATION_NOBODY && is_served(replication->shard, *slot))
-			return true;
+		const uint32_t rank = replica->at++, slot = replica_slot(replica, rank);
+
+		if (slot == REPLICATION_NOBODY)
+			continue;
+		*receiver = (struct receiver){slot, rank};
+		return true;
 	}
 	counter_add(&replica->counts->ticks, 1);
 	replica->to_tidy = world_grid_sort_units(replica->grid) + world_sweep_sort_units(replica->sweep);
@@ -290,7 +324,7 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 		overrun(replication, replica, now);
 	switch (replica->stage) {
 	case TICK_OVER:
-		begin(replica, now);
+		begin(replication, replica, now);
 		break;
 	case TICK_PUBLISH:
 		publish(replica);

@@ -23,6 +23,9 @@
 /// Ranks of those who left since the last re-rank, beside a quarter of the sessions.
 #define HOLES_MIN 256
 
+/// Where ticks are rarer than this, movements are acknowledged without waiting for a state.
+#define ACKNOWLEDGES_HZ_MIN 16
+
 #define MICROMETRES 1e-6
 #define GLIMPSE_CELLS_MAX 65536       // each has room for what its players are told
 #define ANY_SPEED (0.99F * INT16_MAX) // as a velocity is told, less the margin of the rules
@@ -303,8 +306,11 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->counts = &w->stats->world[world];
 	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
 	replica->leave_radius = (uint32_t)(replica->plan->leave_radius_um / replica->plan->quantum_um);
+	replica->told_per_distance2 =
+		((uint64_t)UINT8_MAX << 32) / ((uint64_t)replica->leave_radius * replica->leave_radius);
 	add_tiers(replica);
 	add_unseen_buckets(replica);
+	replica->acknowledges = replica->plan->tick_hz >= ACKNOWLEDGES_HZ_MIN;
 	replica->state_room = (uint32_t)((uint64_t)replica->plan->budget_kbps * 1000 / 8 / replica->plan->tick_hz);
 	replica->parts = &replica->reading->parts;
 	replica->own = w->number;

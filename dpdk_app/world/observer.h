@@ -32,6 +32,7 @@ struct observer {
 	uint32_t pace[OBSERVER_PACES]; // slots that are told of every 2^n ticks
 	uint32_t ranks;                // sum of all parts' reranked, when all references were of their present ranks
 	uint8_t epoch;
+	bool known; // to the client: it has a state of this epoch
 
 	uint8_t base
 		[WORLD_SLOTS_MAX] CACHE_ALIGNED; // age of the newest frame in which the client has who is in the slot
@@ -126,6 +127,7 @@ ALWAYS_INLINE void observer_hear(struct observer *observer, uint32_t position, u
 	const uint32_t in_full = has & ages_equal(observer->full, age);
 
 	observer->heard |= position;
+	observer->known = true;
 	observer->leaving &= ~(told & ~has);
 	ages_lower(observer->base, has, age);
 	if (unlikely(in_full != 0))
