@@ -52,7 +52,7 @@ static void spend(struct world_bench *b, enum bench_stage stage)
 	b->now += on_clock(b, counted);
 	b->cycles[stage] += counted;
 	if (b->measures)
-		samples_add(&b->step[stage], (double)took);
+		samples_add(&b->step[stage], (double)counted);
 }
 
 static uint64_t begins_at(const struct world_bench *b, uint32_t tick)

@@ -41,11 +41,15 @@ static void head(const struct walks *walks, struct walk *w)
 	climb(walks, w);
 }
 
-static float reach_of(const struct walk_rules *rules, uint32_t player)
+static float choose_reach(struct walks *walks)
 {
+	const struct walk_rules *rules = &walks->rules;
+
 	if (rules->place == WALK_CROWD)
 		return rules->crowd_m;
-	return rules->ground_m / 2 * (rules->place == WALK_TOWN && player % TOWN_SHARE != 0 ? TOWN_SIDE : 1);
+	if (rules->place == WALK_TOWN && random_to(&walks->random, TOWN_SHARE) != 0)
+		return rules->ground_m / 2 * TOWN_SIDE;
+	return rules->ground_m / 2;
 }
 
 static void place(struct walks *walks, struct walk *w)
@@ -72,7 +76,7 @@ bool walks_open(struct walks *walks, const struct walk_rules *rules, uint32_t pl
 		return false;
 	random_seed(&walks->random, seed);
 	for (uint32_t i = 0; i < players; i++) {
-		walks->walk[i].reach = reach_of(rules, i);
+		walks->walk[i].reach = choose_reach(walks);
 		place(walks, &walks->walk[i]);
 	}
 	return true;
