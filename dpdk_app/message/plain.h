@@ -28,6 +28,18 @@ ALWAYS_INLINE uint32_t plain_type(const uint8_t *payload)
 	return ((const struct plain_header *)payload)->packet_type;
 }
 
+/// Of a whole message.
+ALWAYS_INLINE uint16_t plain_length(const uint8_t *payload)
+{
+	return (uint16_t)((const struct plain_header *)payload)->packet_size;
+}
+
+/// As what a message of this type is counted.
+ALWAYS_INLINE unsigned plain_counter(unsigned type)
+{
+	return unlikely(type == PLAIN_LOOK) ? (unsigned)PG_MESSAGE_LOOK : type - 1;
+}
+
 /// @return PG_DROP_NONE for a message that may be acknowledged
 ALWAYS_INLINE enum pg_drop plain_check(const uint8_t *payload, uint16_t len)
 {

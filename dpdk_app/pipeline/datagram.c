@@ -76,7 +76,7 @@ static void sort_plain_datagrams(struct ingress *ingress, struct datagram_burst 
 		enum pg_drop drop = check_envelope(peer, burst->length[i]);
 
 		if (likely(drop == PG_DROP_NONE))
-			drop = plain_check(burst->payload[i], burst->length[i]);
+			drop = plain_check_for(ingress, burst->payload[i], burst->length[i]);
 		if (unlikely(drop != PG_DROP_NONE)) {
 			drop_datagram(ingress, burst, i, drop);
 			continue;
@@ -108,6 +108,15 @@ ALWAYS_INLINE unsigned answer_datagram(struct ingress *ingress, struct datagram_
 	return handle(ingress, &burst->peer[lookup->at], lookup->slot, burst->payload[lookup->at], now, NULL);
 }
 
+ALWAYS_INLINE void acknowledge_datagram(struct ingress *ingress, struct datagram_burst *burst, unsigned i)
+{
+	const unsigned type = plain_acknowledge(burst->payload[i]);
+
+	if (unlikely(type == PLAIN_LOOK))
+		burst->length[i] = plain_length(burst->payload[i]);
+	counter_add(&ingress->stats->handled[plain_counter(type)], 1);
+}
+
 ALWAYS_INLINE void answer_datagrams(struct ingress *ingress, struct datagram_burst *burst, const struct lookup *lookup,
 				    unsigned n, uint64_t now)
 {
@@ -117,7 +126,7 @@ ALWAYS_INLINE void answer_datagrams(struct ingress *ingress, struct datagram_bur
 		if (unlikely(drop != PG_DROP_NONE))
 			drop_datagram(ingress, burst, i, drop);
 		else
-			counter_add(&ingress->stats->handled[plain_acknowledge(burst->payload[i]) - 1], 1);
+			acknowledge_datagram(ingress, burst, i);
 	}
 }
 

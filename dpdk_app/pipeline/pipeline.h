@@ -115,6 +115,7 @@ struct ingress {
 	struct host_buckets *host;
 	struct announcer *announcer;
 	struct session_shard *shard;   // of the session profile; NULL: no listener speaks it
+	bool has_worlds;               // a listener of the plain profile has one
 	struct netcode_shard *netcode; // of the netcode profile; likewise
 	struct pg_worker_stats *stats;
 	uint64_t *arrivals; // of stats: received, or handed_in

@@ -124,7 +124,7 @@ ALWAYS_INLINE unsigned sort_any_moves(const struct ingress *ingress, const struc
 ALWAYS_INLINE void sort_message(struct ingress *ingress, struct burst *burst, unsigned i, const struct packet *p,
 				struct plain_frames *lanes, enum lane lane)
 {
-	const enum pg_drop drop = plain_check(payload_of(burst->frame[i], p), payload_len(p));
+	const enum pg_drop drop = plain_check_for(ingress, payload_of(burst->frame[i], p), payload_len(p));
 
 	if (unlikely(drop != PG_DROP_NONE)) {
 		drop_frame(ingress, burst, i, drop);
@@ -149,7 +149,8 @@ static void sort_parsed_plain(struct ingress *ingress, struct burst *burst, cons
 ALWAYS_INLINE unsigned sort_plain(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n,
 				  struct lanes *lanes, const bool rx_offload)
 {
-	const bool told = !ingress->identity->fast.sealed; // that they are PLAYER_MOVEs
+	// That they are PLAYER_MOVEs. Those of players in worlds have more to do.
+	const bool told = !ingress->identity->fast.sealed && !ingress->has_worlds;
 
 	for (; i < n; i++) {
 		if (told && burst->length[i] == sizeof(struct move_frame)) {
@@ -225,6 +226,20 @@ static_assert(sizeof(struct ethernet_header) + sizeof(struct ipv4_header) + size
 		      ETHERNET_MIN,
 	      "the shortest acknowledgement needs no padding");
 
+/// What a player sees lies where its question did.
+static COLD void answer_look(struct ingress *ingress, struct burst *burst, unsigned i, const struct packet *p,
+			     const unsigned tx_offload)
+{
+	uint8_t *frame = burst->frame[i], *payload = payload_of(frame, p);
+	struct packet answered = *p;
+	unsigned checksums;
+
+	(void)plain_acknowledge(payload);
+	checksums = reply_resized(frame, &answered, ingress->identity, plain_length(payload), false, tx_offload);
+	finish_answer(burst, i, &answered, checksums, tx_offload);
+	counter_add(&ingress->stats->handled[PG_MESSAGE_LOOK], 1);
+}
+
 /// Turn the datagram into its acknowledgement.
 ALWAYS_INLINE void acknowledge(struct ingress *ingress, struct burst *burst, unsigned i, const struct packet *p,
 			       const unsigned tx_offload)
@@ -247,6 +262,8 @@ ALWAYS_INLINE void answer(struct ingress *ingress, struct burst *burst, const st
 
 	if (unlikely(drop != PG_DROP_NONE))
 		drop_frame(ingress, burst, i, drop);
+	else if (unlikely(plain_type(payload_of(burst->frame[i], p)) == PLAIN_LOOK))
+		answer_look(ingress, burst, i, p, tx_offload);
 	else
 		acknowledge(ingress, burst, i, p, tx_offload);
 }

@@ -33,6 +33,10 @@ const struct profile *profile_of(unsigned number)
 void ingress_speak(struct ingress *ingress, const struct pg_plan *plan)
 {
 	memcpy(ingress->profile, plan->listener_profile, sizeof(ingress->profile));
+	ingress->has_worlds = false;
+	for (uint32_t i = 0; i < plan->listener_count; i++)
+		if (plan->listener_profile[i] == PG_PROFILE_PLAIN && plan->listener_world[i] != 0)
+			ingress->has_worlds = true;
 }
 
 void identity_expect(struct identity *identity, const struct pg_plan *plan)
@@ -69,6 +73,9 @@ const char *profile_misfit(const struct pg_plan *plan, uint32_t listener)
 	// It would have nowhere to look for them.
 	if (profile_of(number)->issued && plan->issued_capacity == 0)
 		return "its sessions are issued, and the plan has room for none";
+	// Worlds are the shard's.
+	if (number == PG_PROFILE_PLAIN && plan->listener_world[listener] != 0 && plan->issued_capacity == 0)
+		return "its players are in a world, and no sessions are issued";
 	if (profile_of(number)->netcode && plan->netcode.capacity == 0)
 		return "it speaks netcode, and the plan has no private key and room for no client";
 	return NULL;

@@ -8,7 +8,9 @@
 
 #include "game/effect.h"
 #include "isa.h"
+#include "message/look.h"
 #include "pipeline/pipeline.h"
+#include "replication/plain_players.h"
 
 /// The part of this level that is in datagram.c; burst.c has the table of all parts.
 datagram_run JOIN(run_datagrams, ISA);
@@ -108,11 +110,32 @@ ALWAYS_INLINE void limit_source(struct lookup *lookup, struct source source, str
 
 // ---------------------------------------------------------------- what does it do?
 
+/// A whole message of the profile?
+ALWAYS_INLINE enum pg_drop plain_check_for(const struct ingress *ingress, const uint8_t *payload, uint16_t length)
+{
+	const enum pg_drop drop = plain_check(payload, length);
+
+	return unlikely(drop == PG_DROP_MESSAGE_TYPE && ingress->has_worlds) ? look_check(payload, length) : drop;
+}
+
+/// Of a player who may be in a world: it moves there, or asks what it sees; the answer to that lies where the question did, and is
+/// as long as its header says.
+static COLD void reach_world(struct ingress *ingress, uint32_t slot, uint8_t *payload, uint64_t now)
+{
+	struct replication *replication = ingress->shard->replication;
+	struct plain_session *session = &ingress->sessions->records[slot];
+
+	if (plain_type(payload) == PLAIN_MOVE)
+		plain_player_moved(replication, slot, session, now);
+	else if (plain_type(payload) == PLAIN_LOOK)
+		(void)plain_player_looks(replication, slot, session, payload);
+}
+
 /// Session or admission, and the message's effect.
 /// @param slot   what the probe found
 /// @param owner  out: of PACKET_ELSEWHERE; NULL: no other worker can have the session
 /// @return enum pg_drop, or PACKET_ELSEWHERE
-ALWAYS_INLINE unsigned handle(struct ingress *ingress, const struct peer *peer, uint32_t slot, const uint8_t *payload,
+ALWAYS_INLINE unsigned handle(struct ingress *ingress, const struct peer *peer, uint32_t slot, uint8_t *payload,
 			      uint64_t now, uint8_t *owner)
 {
 	if (unlikely(slot == PLAIN_NONE || !peer_equal(&ingress->sessions->records[slot].peer, peer))) {
@@ -129,6 +152,8 @@ ALWAYS_INLINE unsigned handle(struct ingress *ingress, const struct peer *peer, 
 		return PG_DROP_PLAYER_MISMATCH;
 	plain_seen(session, now);
 	plain_apply(session, payload);
+	if (unlikely(ingress->has_worlds))
+		reach_world(ingress, slot, payload, now);
 	return PG_DROP_NONE;
 }
 

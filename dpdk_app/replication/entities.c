@@ -3,6 +3,7 @@
 
 #include "replication/entities.h"
 
+#include "replication/plain_players.h"
 #include "replication/replication.h"
 
 #define GOLDEN 0x9E3779B1U // 2^32 divided by the golden ratio: Knuth, The Art of Computer Programming 6.4
@@ -233,7 +234,11 @@ static void take_new_rank(struct replica *replica, uint32_t number)
 {
 	const uint32_t after = replica->slot_after[number - replica->numbers.first];
 
-	if (after & REPLICA_ENTITY)
+	if (!(after & REPLICA_ENTITY))
+		return;
+	if (after & REPLICA_PLAIN)
+		(void)plain_player_rank(replica, &replica->plain_players[after & ~(REPLICA_ENTITY | REPLICA_PLAIN)]);
+	else
 		(void)rank_of(replica, &replica->entities.of[after & ~REPLICA_ENTITY]);
 }
 
@@ -241,7 +246,7 @@ void entities_take_new_ranks(struct replica *replica, uint32_t from, uint32_t to
 {
 	const struct world_part *part = replica->part;
 
-	if (replica->entities.never == 0)
+	if (replica->entities.never == 0 && !replica->plain_players)
 		return;
 	for (uint32_t rank = from; rank < to && rank < part->count; rank++)
 		if (part->number[rank] != WORLD_NOBODY)

@@ -32,6 +32,7 @@
 /// Everybody of a part gets another rank so often.
 #define REPLICATION_RERANK_S 4
 
+struct plain_player;
 struct world_inside;
 struct waiting;
 
@@ -96,7 +97,8 @@ struct replica {
 	struct numbers numbers;          // of our entities
 	uint32_t *slot_after; // by number, less the first of ours: the player's and 1; or REPLICA_ENTITY; 0: neither
 	struct entities entities;
-	uint64_t begins; // TSC of tick 0
+	struct plain_player *plain_players; // of the worker; NULL: none can be in a world
+	uint64_t begins;                    // TSC of tick 0
 	uint64_t tick_cycles;
 	uint64_t parts_per_cycle;      // WORLD_TOLD_PER_TICK in a tick; times 2^32
 	uint32_t radius, leave_radius; // quanta
@@ -133,10 +135,11 @@ struct replication {
 	struct tick_bounds tick_bounds;
 	uint32_t replicas;
 	struct replica *replica;
-	struct member *members;     // by slot; pages of it exist once touched
-	struct observer *observers; // likewise
-	struct world_inside *crowd; // scratch space, of REPLICATION_CROWD_MAX
-	struct waiting *waiting;    // what is said that takes a look through a world: the dispatch's own
+	struct member *members;             // by slot; pages of it exist once touched
+	struct observer *observers;         // likewise
+	struct plain_player *plain_players; // by slot of the plain table; likewise; NULL: no such listener has a world
+	struct world_inside *crowd;         // scratch space, of REPLICATION_CROWD_MAX
+	struct waiting *waiting;            // what is said that takes a look through a world: the dispatch's own
 	struct world_journal journal;
 	struct filler filler; // of the shard's deliveries
 	struct acknowledged_listener listener;

@@ -1,41 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // replication/states.c: what a player is told of its world in a datagram of a tick: WORLD until it has a state, and the state.
 
+#include "replication/about.h"
 #include "replication/members.h"
 #include "replication/replication.h"
 
 #include <string.h>
 
-#define MILLIMETRES_PER_MICROMETRE 1000
 #define ANNOUNCE_MS 100 // between two datagrams that tell of a world, until one has arrived
 
 /// Which world it is. A state without it says nothing.
 static COLD bool fill_about(const struct replica *replica, const struct member *member, struct leaving *leaving)
 {
-	const struct pg_world_plan *plan = replica->plan;
-	const size_t name = strnlen(plan->name, WORLD_NAME_MAX);
-	const struct session_message head = {.type = SESSION_WORLD,
-					     .body_len = (uint16_t)(sizeof(struct world_about) + name)};
+	const struct session_message head = {.type = SESSION_WORLD, .body_len = (uint16_t)about_bytes(replica)};
 	uint8_t *at = leaving_room(leaving, sizeof(head) + head.body_len);
-	struct world_about about = {
-		.epoch = member->epoch,
-		.tick_hz = (uint8_t)plan->tick_hz,
-		.cell_shift = replica->glimpse_shift,
-		.slots = (uint8_t)plan->neighbours,
-		.quantum_um = (uint32_t)plan->quantum_um,
-		.radius = replica->radius,
-		.leave_radius = replica->leave_radius,
-		.tick = replica->tick,
-		.name_len = (uint16_t)name,
-	};
 
 	if (!at)
 		return false;
-	for (unsigned axis = 0; axis < 3; axis++)
-		about.low_mm[axis] = (int32_t)(plan->low_um[axis] / MILLIMETRES_PER_MICROMETRE);
 	memcpy(at, &head, sizeof(head));
-	memcpy(at + sizeof(head), &about, sizeof(about));
-	memcpy(at + sizeof(head) + sizeof(about), plan->name, name);
+	(void)about_write(replica, member->epoch, at + sizeof(head));
 	return true;
 }
 

@@ -101,6 +101,7 @@ void worker_begin(struct worker *w)
 	profiles_begin(w);
 	worlds_begin(w);
 	adopt_sessions(w);
+	worlds_watch_addresses(w);
 	await_everybody(w);
 }
 

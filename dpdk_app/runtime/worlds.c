@@ -7,6 +7,7 @@
 
 #include "game/waiting.h"
 #include "pipeline/egress.h"
+#include "replication/plain_players.h"
 #include "replication/turn.h"
 #include "runtime/engine.h"
 #include "runtime/recording.h"
@@ -97,12 +98,22 @@ static uint32_t late_max(const struct pg_world_plan *plan)
 	return parts < WORLD_LATE_MAX ? parts : WORLD_LATE_MAX;
 }
 
+/// Has a listener of the plain profile a world?
+static bool has_plain_players(const struct pg_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->listener_count; i++)
+		if (plan->listener_profile[i] == PG_PROFILE_PLAIN && plan->listener_world[i] != 0)
+			return true;
+	return false;
+}
+
 static struct world_part_plan part_plan(const struct pg_gateway *g, const struct pg_world_plan *plan)
 {
 	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
 	// Any worker's may be all of them: what is not used is never touched.
-	const uint32_t most = g->plan.issued_capacity + plan->entities;
-	const uint32_t wanted = most + g->plan.issued_capacity / 4 + plan->entities / 2 + HOLES_MIN;
+	const uint32_t sessions =
+		g->plan.issued_capacity + (has_plain_players(&g->plan) ? g->plan.session_capacity : 0);
+	const uint32_t most = sessions + plan->entities, wanted = most + sessions / 4 + plan->entities / 2 + HOLES_MIN;
 	struct world_part_plan part = {
 		.capacity = (wanted < numbers ? wanted : numbers) & ~63U,
 		.frames = frames_of(plan),
@@ -244,7 +255,7 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	replica->glimpse_shift = plan->glimpses != 0 ? sweep.shift : 0;
 }
 
-static struct replication *carve_all(const struct pg_gateway *g, struct carving *from)
+static struct replication *carve_all(const struct pg_gateway *g, uint32_t plain_capacity, struct carving *from)
 {
 	struct replication *replication = carve(from, sizeof(*replication));
 	struct replica unused[1] = {{0}}, *replica = carve(from, g->plan.world_count * sizeof(*replica));
@@ -252,6 +263,8 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	struct world_inside *crowd = carve(from, REPLICATION_CROWD_MAX * sizeof(*crowd));
 	struct waiting *waiting = carve(from, sizeof(*waiting));
 	struct observer *observers = carve(from, g->plan.issued_capacity * sizeof(*observers));
+	const bool has_plain = has_plain_players(&g->plan);
+	struct plain_player *plain_players = carve(from, has_plain ? plain_capacity * sizeof(*plain_players) : 0);
 
 	for (uint32_t i = 0; i < g->plan.world_count; i++)
 		carve_world(g, i, from, replica ? &replica[i] : unused);
@@ -260,6 +273,9 @@ static struct replication *carve_all(const struct pg_gateway *g, struct carving 
 	replication->replica = replica;
 	replication->members = members;
 	replication->observers = observers;
+	replication->plain_players = has_plain ? plain_players : NULL;
+	for (uint32_t i = 0; i < g->plan.world_count; i++)
+		replica[i].plain_players = replication->plain_players;
 	replication->crowd = crowd;
 	replication->waiting = waiting;
 	return replication;
@@ -358,14 +374,14 @@ int worlds_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 
 	if (g->plan.world_count == 0)
 		return PG_OK;
-	(void)carve_all(g, &carving);
+	(void)carve_all(g, w->session_capacity, &carving);
 	w->worlds_bytes = carving.used;
 	w->worlds_memory = pages_reserve(w->worlds_bytes);
 	if (!w->worlds_memory)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no address space for its parts of %u worlds",
 				 w->number, g->plan.world_count);
 	carving = (struct carving){.memory = w->worlds_memory};
-	w->shard->replication = carve_all(g, &carving);
+	w->shard->replication = carve_all(g, w->session_capacity, &carving);
 	w->shard->replication->shard = w->shard;
 	w->shard->replication->kernels = world_kernels_select(g->plan.isa);
 	w->shard->replication->replicas = g->plan.world_count;
@@ -424,6 +440,14 @@ void worlds_begin(struct worker *w)
 {
 	if (w->shard && w->shard->replication)
 		turn_publish(w->shard->replication, pg_tsc());
+}
+
+void worlds_watch_addresses(struct worker *w)
+{
+	if (!w->shard || !w->shard->replication || !w->shard->replication->plain_players)
+		return;
+	w->sessions.context = w->shard->replication;
+	w->sessions.removed = plain_player_leaves;
 }
 
 /// What was said that takes a look through a world.

@@ -35,6 +35,9 @@ void worlds_free(struct worker *w);
 /// Of a worker that has just adopted its sessions, before it takes any packet.
 void worlds_begin(struct worker *w);
 
+/// Of a worker that has its table of addresses: who is no more leaves the world, too.
+void worlds_watch_addresses(struct worker *w);
+
 /// Of a worker that can send.
 void worlds_add_task(struct worker *w);
 

@@ -206,6 +206,8 @@ uint32_t plain_admit(struct plain_table *table, const struct peer *peer, uint32_
 
 void plain_remove(struct plain_table *table, uint32_t slot)
 {
+	if (table->removed)
+		table->removed(table->context, slot);
 	index_remove(table, slot);
 	record_clear(&table->records[slot]);
 	give_slot_back(table, slot);

@@ -90,6 +90,10 @@ struct plain_table {
 	uint64_t *active CACHE_ALIGNED; // published gauge
 	uint32_t free_count;
 	uint32_t cursor; // next slot that expiry looks at
+
+	// whoever keeps something of sessions by slot, and is told when one is no more; set after the table is made
+	void (*removed)(void *context, uint32_t slot);
+	void *context;
 };
 
 /// Buckets for `capacity` sessions: five of eight ways in use when full.

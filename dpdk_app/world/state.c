@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "world/bits.h"
+#include "world/full.h"
 #include "world/kernels.h"
 #include "world/record.h"
 
@@ -19,9 +20,8 @@ world_state_write JOIN(world_state, ISA);
 
 typedef uint64_t words __attribute__((vector_size(8 * VECTOR_WORDS)));
 
-#define HEAD_BITS 7 // of an exception: slot, kind
+#define HEAD_BITS FULL_HEAD_BITS
 #define OLDER_BITS (HEAD_BITS + 5)
-#define FULL_BITS (HEAD_BITS + WORLD_NUMBER_BITS + 32 + 2 + 3 * WORLD_POSITION_BITS + 3 * WORLD_VELOCITY_BITS)
 #define HEARD_TRIED 4     // frames that are looked at for a common baseline
 #define WORTH_TICKS 20    // so much older may a baseline of one more be: an exception costs 12 bits, a tick half a bit
 #define WAITED_LONG 0x200 // more than any distance, and the age of any baseline
@@ -375,18 +375,8 @@ static void put_full(const struct observer *observer, const struct saying *sayin
 	const world_reference who = observer->who[slot];
 	const struct world_part *part = saying->parts->part[world_part_of(who)];
 	const uint32_t rank = world_rank_of(who);
-	const struct world_place place =
-		world_place_at(world_frame_at(part, saying->tick), world_rank_at(part, rank, saying->tick));
 
-	bits_put(writer, slot | WORLD_FULL << 5, HEAD_BITS);
-	bits_put(writer, world_number(part, rank) | (uint64_t)part->identity[rank] << WORLD_NUMBER_BITS,
-		 WORLD_NUMBER_BITS + 32);
-	bits_put(writer, part->sort[rank] & 3U, 2);
-	bits_put(writer, (uint32_t)place.x | (uint64_t)(uint32_t)place.y << WORLD_POSITION_BITS,
-		 2 * WORLD_POSITION_BITS);
-	bits_put(writer, (uint32_t)place.z, WORLD_POSITION_BITS);
-	bits_put(writer, (uint16_t)place.vx | (uint64_t)(uint16_t)place.vy << 16 | (uint64_t)(uint16_t)place.vz << 32,
-		 48);
+	full_put(writer, part, world_frame_at(part, saying->tick), rank, world_rank_at(part, rank, saying->tick), slot);
 }
 
 ALWAYS_INLINE void put_record(struct bit_writer *writer, uint64_t record)
