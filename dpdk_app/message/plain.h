@@ -10,6 +10,7 @@
 #include "message/attack.h"
 #include "message/chat.h"
 #include "message/heartbeat.h"
+#include "message/look.h"
 #include "message/move.h"
 #include "message/skill.h"
 #include "pollgate.h"

@@ -8,7 +8,6 @@
 
 #include "game/effect.h"
 #include "isa.h"
-#include "message/look.h"
 #include "pipeline/pipeline.h"
 #include "replication/plain_players.h"
 

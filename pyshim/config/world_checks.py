@@ -21,7 +21,8 @@ _RADIUS_QUANTA_MAX = (1 << 15) - 1  # WORLD_RADIUS_MAX of the data plane
 _SPEED_UNITS_MAX = 32440  # what a velocity of 16 bits tells, less a margin
 _SPEED_QUANTA_MIN = 16  # per second
 _STATE_BYTES_MIN = 80  # of a state that tells anything
-_SEEING = "session"  # the profile whose players are in worlds
+_SEEING = ("session", "plain")  # the profiles whose players are in worlds
+_FOUNDING = "session"  # the profile whose part of the data plane worlds are
 _DEFAULTS = {one.name: one.default for one in in_section("worlds")}
 _COMBAT_DEFAULTS = {one.name: one.default for one in in_section("worlds.combat")}
 _VIEW_TICKS = 2  # until a state leaves, and until the next one does: WORLD_VIEW_TICKS of the data plane
@@ -38,8 +39,11 @@ def find_world_contradictions(config: object) -> Iterator[Incompatibility]:
         yield from _of_bounds(world, path)
         yield from _of_combat(world, path)
         yield from _of_tiers(world, path)
-    for listener, path in items(get(config, "listen"), ("listen",)):
-        yield from _of_listener(listener, path, [name for name in names if isinstance(name, str)])
+    listeners = list(items(get(config, "listen"), ("listen",)))
+    has_sessions = any(get(listener, "profile") == _FOUNDING for listener, _ in listeners)
+    for listener, path in listeners:
+        known = [name for name in names if isinstance(name, str)]
+        yield from _of_listener(listener, path, known, has_sessions=has_sessions)
     if get(get(config, "record"), "path") is not None and not names:
         yield Incompatibility(("record", "path"), "there is no world to record; remove it, or add worlds")
 
@@ -170,12 +174,17 @@ def _combat_number(combat: object, key: str) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _of_listener(listener: object, path: Path, names: list[str]) -> Iterator[Incompatibility]:
+def _of_listener(
+    listener: object, path: Path, names: list[str], *, has_sessions: bool
+) -> Iterator[Incompatibility]:
     world, profile = get(listener, "world"), get(listener, "profile") or "plain"
     if not isinstance(world, str) or not isinstance(profile, str):
         return
-    if profile != _SEEING:
-        text = f"profile {profile} has no worlds; remove it, or write profile: {_SEEING}"
+    if profile not in _SEEING:
+        text = f"profile {profile} has no worlds; remove it, or write profile: {_FOUNDING}"
+        yield Incompatibility((*path, "world"), text)
+    elif not has_sessions:
+        text = f"profile {profile} has worlds only beside profile {_FOUNDING}; add a listener that speaks it"
         yield Incompatibility((*path, "world"), text)
     elif world not in names:
         allowed = ", ".join(names) or "none; add one to worlds"
