@@ -62,6 +62,14 @@ static bool is_served(unsigned number)
 	return profile_of(number)->take || strcmp(loops_of[number], "gathered") != 0;
 }
 
+static bool issues_sessions(const struct pg_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->listener_count; i++)
+		if (plan->listener_profile[i] == PG_PROFILE_SESSION)
+			return true;
+	return false;
+}
+
 const char *profile_misfit(const struct pg_plan *plan, uint32_t listener)
 {
 	const unsigned number = plan->listener_profile[listener];
@@ -73,9 +81,8 @@ const char *profile_misfit(const struct pg_plan *plan, uint32_t listener)
 	// It would have nowhere to look for them.
 	if (profile_of(number)->issued && plan->issued_capacity == 0)
 		return "its sessions are issued, and the plan has room for none";
-	// Worlds are the shard's.
-	if (number == PG_PROFILE_PLAIN && plan->listener_world[listener] != 0 && plan->issued_capacity == 0)
-		return "its players are in a world, and no sessions are issued";
+	if (number == PG_PROFILE_PLAIN && plan->listener_world[listener] != 0 && !issues_sessions(plan))
+		return "its players are in a world, and no listener speaks the session profile, of which worlds are a part";
 	if (profile_of(number)->netcode && plan->netcode.capacity == 0)
 		return "it speaks netcode, and the plan has no private key and room for no client";
 	return NULL;

@@ -42,7 +42,7 @@ static bool put_in(struct replica *replica, struct plain_player *player, uint32_
 	player->number = number;
 	player->rank = rank;
 	player->ranked = replica->part->reranked;
-	player->joined = replica->tick;
+	player->joined = player->looked = replica->tick;
 	player->reach = 0;
 	counter_set(&replica->counts->players, replica->counts->players + 1);
 	return true;
@@ -108,10 +108,11 @@ void plain_player_leaves(void *context, uint32_t slot)
 
 // ---------------------------------------------------------------- what it sees
 
-/// From the first look of a tick until the next frame is begun, everybody can be looked for.
+/// From the first look of a tick until the next frame is begun, everybody can be looked for; by each player once, so that questions
+/// cost no more than ticks do.
 static bool can_look(const struct replica *replica, const struct plain_player *player)
 {
-	if (replica->tick == player->joined)
+	if (replica->tick == player->joined || replica->tick == player->looked)
 		return false;
 	switch (replica->stage) {
 	case TICK_LOOK:
@@ -179,6 +180,7 @@ static size_t look(const struct replication *replication, const struct replica *
 	if (!replication->kernels->choose(replica->interest, &turn, &choice))
 		return 0;
 	player->reach = choice.reach;
+	player->looked = replica->tick;
 	bytes = put_state(replica, &choice, epoch, at, room);
 	counter_add(&replica->counts->looks, 1);
 	counter_add(&replica->counts->looks_capped, choice.more);

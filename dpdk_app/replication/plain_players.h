@@ -21,7 +21,8 @@ struct plain_player {
 	uint32_t rank;   // as of the re-rank of tick `ranked`
 	uint32_t ranked;
 	uint32_t joined; // tick before the first frame that it is in
-	uint32_t reach;  // how far it looked last
+	uint32_t looked; // tick of its last look, or before it was there
+	uint32_t reach;  // how far it looked then
 	uint8_t world;   // 1 and its index: it is somewhere there; 0: it is nowhere
 } CACHE_ALIGNED;
 

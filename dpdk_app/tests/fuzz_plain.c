@@ -56,10 +56,18 @@ static bool by_the_book(const uint8_t *data, size_t size)
 	}
 }
 
+/// Section 19 of PROTOCOL.md.
+static bool look_by_the_book(const uint8_t *data, size_t size)
+{
+	return size >= 192 && size <= 1232 && get_le32(data) == 6 && get_le32(data + 4) == size && data[21] == 0 &&
+	       data[22] == 0 && data[23] == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size > UINT16_MAX)
 		return 0;
+	require((look_check(data, (uint16_t)size) == PG_DROP_NONE) == look_by_the_book(data, size));
 
 	const enum pg_drop drop = plain_check(data, (uint16_t)size);
 

@@ -67,6 +67,8 @@ def messages() -> dict[str, bytes]:
         "chat-length": message(3, 7, struct.pack("<IBBH", 0, 3, 0, 6) + b"hello"),
         "heartbeat": message(4, 7, b""),
         "skill": message(5, 7, struct.pack("<II", 77, 8)),
+        "look": message(6, 7, bytes(172)),
+        "look-reserved": message(6, 7, bytes([1, 0, 1]).ljust(1212, b"x")),
         "move-nan": message(1, 7, move[:8] + nan + move[12:]),
         "attack-infinite": message(2, 7, struct.pack("<II3f", 8, 9, float("inf"), 1, 0)),
         "acknowledgement": message(101, 7, move),

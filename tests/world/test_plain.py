@@ -19,7 +19,7 @@ from pyshim.protocol.plain_world import LOOK_MIN_BYTES, Sight, look, read_sight
 from tests.engines.engines import ALL
 from tests.network.namespace import Wire
 from tests.network.players import MOVE, PORT, Crowd, Player, message
-from tests.session.deployment import PATIENCE_S, Deployment, founded, playing, settings
+from tests.session.deployment import PATIENCE_S, Deployment, founded, kill, playing, settings
 from tests.world.test_appliance import MEADOW, seen, standing, until
 
 pytestmark = ALL
@@ -140,3 +140,29 @@ def test_plain_and_sealed_players_see_each_other(deployment: Deployment, crowd: 
             await until(lambda: not seen(alice))
 
     deployment.play(game)
+
+
+def test_who_stays_is_seen_whatever_ranks_become(crowd: Crowd) -> None:
+    """Everybody gets another rank every four seconds."""
+    alice, bob = (Walker(crowd.player()) for _ in range(2))
+    for step in range(20):
+        x = 10 + step / 2
+        alice.stands(0, 0)
+        bob.stands(x, 0, 2)
+        sight = alice.sees(lambda sight, x=x: abs(sight.others().get(bob.player.id, (0, 0, 0))[0] - x) < 0.006)
+        assert sight.others().keys() == {bob.player.id}
+        time.sleep(0.5)
+
+
+def test_players_are_there_again_after_a_crash(deployment: Deployment, crowd: Crowd) -> None:
+    alice, bob = (Walker(crowd.player()) for _ in range(2))
+    alice.stands(0, 0)
+    bob.stands(10, 0)
+    alice.sees(lambda sight: sight.others().keys() == {bob.player.id})
+    kill(deployment, 1)
+    alice.player.catch_up()
+    bob.player.catch_up()
+    assert not alice.asks()[0].is_there
+    alice.stands(0, 0)
+    bob.stands(11, 0)
+    alice.sees(lambda sight: sight.others().keys() == {bob.player.id})
