@@ -55,7 +55,9 @@ def read_sight(datagram: bytes) -> Sight:
     Raises:
         WireError: it is cut off, or says what no gateway says.
     """
-    expect(len(datagram) >= _ANSWER.size, f"an answer of {len(datagram)} bytes; it has at least {_ANSWER.size}")
+    expect(
+        len(datagram) >= _ANSWER.size, f"an answer of {len(datagram)} bytes; it has at least {_ANSWER.size}"
+    )
     kind, size, timestamp, player_id, epoch, is_there, about, *motion = _ANSWER.unpack_from(datagram)
     expect(kind == LOOK_ACK, f"a message of type {kind}")
     expect(size == len(datagram), f"a message of {len(datagram)} bytes that says {size}")

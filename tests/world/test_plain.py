@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Players of the plain profile in a world of the running appliance, with each engine: they ask, and see each other."""
+"""Players of the plain profile in a world of the running appliance, with each engine: who asks, sees."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
         {"port": SEALED_PORT, "profile": "session", "world": "meadow"},
     ]
     sessions = {"capacity": 64, "idle_timeout_s": 5}
-    world = settings(engine, worlds=[MEADOW | {"max_speed_mps": 12}], sessions=sessions) | {"listen": listeners}
+    world = settings(engine, worlds=[MEADOW | {"max_speed_mps": 12}], sessions=sessions) | {
+        "listen": listeners
+    }
     with founded(wire, world, tmp_path) as it:
         yield it
 
@@ -149,7 +151,9 @@ def test_who_stays_is_seen_whatever_ranks_become(crowd: Crowd) -> None:
         x = 10 + step / 2
         alice.stands(0, 0)
         bob.stands(x, 0, 2)
-        sight = alice.sees(lambda sight, x=x: abs(sight.others().get(bob.player.id, (0, 0, 0))[0] - x) < 0.006)
+        sight = alice.sees(
+            lambda sight, x=x: abs(sight.others().get(bob.player.id, (0, 0, 0))[0] - x) < 0.006
+        )
         assert sight.others().keys() == {bob.player.id}
         time.sleep(0.5)
 
