@@ -79,8 +79,8 @@ class ListenConfig(Section):
     )
     world: str | None = Field(
         default=None,
-        description="Of worlds: in which players are who connect here, of profile session, or of profile plain "
-        "beside a listener of profile session. null: in none.",
+        description="Of worlds: in which players are who connect here, of profile session, or of profile "
+        "plain beside a listener of profile session. null: in none.",
     )
     limits: LimitsConfig = Field(
         default=LimitsConfig(), description="Rate limits per source and session. Reloads live."
