@@ -35,6 +35,9 @@ def test_worlds_reach_the_data_plane_in_micrometres() -> None:
     assert (meadow.tick_hz, meadow.radius_um, meadow.quantum_um) == (30, 64_000_000, 10_000)
     assert (cave.tick_hz, cave.radius_um, cave.leave_radius_um) == (60, 20_000_000, 22_500_000)
     assert list(native.listener_world)[:4] == [2, 0, 0, 0]
+    config = load(WHOLE.replace("{port: 3}", "{port: 3, world: meadow}"))
+    native = encode.plan_struct(plan_from_json(plan_to_json(plan(config, make_host(config)))))
+    assert list(native.listener_world)[:4] == [2, 0, 1, 0]
 
 
 def test_attacks_are_judged_where_combat_is_written() -> None:
@@ -177,8 +180,13 @@ def test_tiers_reach_the_data_plane() -> None:
         ),
         (
             "{port: 3}",
-            "{port: 3, world: cave}",
-            "listen[2].world: profile plain has no worlds; remove it, or write profile: session",
+            "{port: 3, profile: netcode, world: cave}",
+            "listen[2].world: profile netcode has no worlds; remove it, or write profile: session",
+        ),
+        (
+            LISTEN,
+            "listen: [{port: 3, world: cave}]\n",
+            "listen[0].world: profile plain has worlds only beside profile session; add a listener that speaks it",
         ),
     ],
 )
