@@ -125,15 +125,21 @@ static double error_of(const struct checker *c, const struct checked_move *move,
 	return greatest;
 }
 
-/// A movement that came while its frame was being written may be in it.
+/// A movement that came while its frame was being written may be in it; of a player of whom several wait, there can be several.
 static double least_error(const struct checker *c, const struct checked_mover *mover, uint64_t frame,
 			  const int32_t position[3])
 {
 	const struct checked_move *before = move_before(mover, frame);
-	const struct checked_move *newest = &mover->move[(mover->moves - 1) % CHECKED_MOVES];
-	const double error = before ? error_of(c, before, frame, position) : INFINITY;
+	double error = before ? error_of(c, before, frame, position) : INFINITY;
 
-	return newest->at > frame ? fmin(error, error_of(c, newest, frame, position)) : error;
+	for (uint32_t i = 1; i <= CHECKED_MOVES && i <= mover->moves; i++) {
+		const struct checked_move *move = &mover->move[(mover->moves - i) % CHECKED_MOVES];
+
+		if (move->at <= frame)
+			break;
+		error = fmin(error, error_of(c, move, frame, position));
+	}
+	return error;
 }
 
 // ---------------------------------------------------------------- what is seen

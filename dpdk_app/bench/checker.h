@@ -10,7 +10,7 @@
 #include "bench/samples.h"
 #include "replication/replication.h"
 
-#define CHECKED_MOVES 4 // movements of a player
+#define CHECKED_MOVES 16 // movements of a player
 
 /// A movement that reached the gateway.
 struct checked_move {
