@@ -13,7 +13,7 @@
 #define MICROMETRES 1e-6
 
 /// Of what is told in whole quanta, and was taken in whole quanta before: quanta, on each axis.
-#define ERROR_MAX 1.25
+#define ROUNDED 1.1
 
 static void make_reader(struct checker *c, uint32_t i)
 {
@@ -104,15 +104,23 @@ static const struct checked_move *move_before(const struct checked_mover *mover,
 	return NULL;
 }
 
+/// How long somebody has gone on, in ticks: who is silent for longer than the world's rules say stands.
+static double gone_on(const struct checker *c, const struct checked_move *move, uint64_t frame)
+{
+	const struct pg_world_plan *plan = c->replica->plan;
+	const double most = (double)plan->extrapolate_ms * plan->tick_hz / 1000;
+
+	return frame > move->at ? fmin((double)(frame - move->at) / (double)c->replica->tick_cycles, most) : 0;
+}
+
 /// Where somebody is who goes on straight, in quanta.
 static double place(const struct checker *c, const struct checked_move *move, uint64_t frame, unsigned axis)
 {
 	const struct pg_world_plan *plan = c->replica->plan;
 	const double quantum = (double)plan->quantum_um * MICROMETRES, low = (double)plan->low_um[axis] * MICROMETRES;
-	const double ticks = frame > move->at ? (double)(frame - move->at) / (double)c->replica->tick_cycles : 0;
+	const double gone_m = (double)move->said.velocity[axis] * gone_on(c, move, frame) / plan->tick_hz;
 
-	return ((double)move->said.position[axis] - low + (double)move->said.velocity[axis] * ticks / plan->tick_hz) /
-	       quantum;
+	return ((double)move->said.position[axis] - low + gone_m) / quantum;
 }
 
 static double error_of(const struct checker *c, const struct checked_move *move, uint64_t frame,
@@ -125,21 +133,41 @@ static double error_of(const struct checker *c, const struct checked_move *move,
 	return greatest;
 }
 
+/// What rounding explains: of places, of a velocity by which somebody went on, of when a movement was there.
+static double allowed(const struct checker *c, const struct checked_move *move, uint64_t frame)
+{
+	const struct pg_world_plan *plan = c->replica->plan;
+	const double velocity_off = (double)(1 << world_velocity_shift(plan->tick_hz)) / (2 * WORLD_VELOCITY_PARTS);
+	const double quanta_per_tick = 1 / ((double)plan->quantum_um * MICROMETRES) / plan->tick_hz;
+	double speed = 0;
+
+	for (unsigned axis = 0; axis < 3; axis++)
+		speed = fmax(speed, fabs((double)move->said.velocity[axis]));
+	return ROUNDED + gone_on(c, move, frame) * velocity_off + speed * quanta_per_tick / WORLD_TOLD_PER_TICK;
+}
+
+/// How much more than that it is off.
+static double excess(const struct checker *c, const struct checked_move *move, uint64_t frame,
+		     const int32_t position[3])
+{
+	return error_of(c, move, frame, position) - allowed(c, move, frame);
+}
+
 /// A movement that came while its frame was being written may be in it; of a player of whom several wait, there can be several.
-static double least_error(const struct checker *c, const struct checked_mover *mover, uint64_t frame,
-			  const int32_t position[3])
+static double least_excess(const struct checker *c, const struct checked_mover *mover, uint64_t frame,
+			   const int32_t position[3])
 {
 	const struct checked_move *before = move_before(mover, frame);
-	double error = before ? error_of(c, before, frame, position) : INFINITY;
+	double least = before ? excess(c, before, frame, position) : INFINITY;
 
 	for (uint32_t i = 1; i <= CHECKED_MOVES && i <= mover->moves; i++) {
 		const struct checked_move *move = &mover->move[(mover->moves - i) % CHECKED_MOVES];
 
 		if (move->at <= frame)
 			break;
-		error = fmin(error, error_of(c, move, frame, position));
+		least = fmin(least, excess(c, move, frame, position));
 	}
-	return error;
+	return least;
 }
 
 // ---------------------------------------------------------------- what is seen
@@ -149,11 +177,12 @@ static void check_slot(struct checker *c, const struct reader_seen *seen, uint64
 	const uint32_t n = c->movers->walks.players;
 	const struct checked_mover *mover = &c->mover[c->by_identity[seen->identity <= n ? seen->identity : 0]];
 	const struct checked_move *move = move_before(mover, frame);
-	const double error = mover->moves != 0 ? least_error(c, mover, frame, seen->position) : INFINITY;
+	const double off = mover->moves != 0 ? least_excess(c, mover, frame, seen->position) : INFINITY;
 
 	c->checked++;
-	c->wrong += !(error <= ERROR_MAX);
-	c->greatest_error = fmax(c->greatest_error, error);
+	c->wrong += !(off <= 0);
+	if (move)
+		c->greatest_error = fmax(c->greatest_error, ROUNDED + off);
 	if (move && frame - move->at < c->replica->tick_cycles) // the first frame that it is in
 		samples_add(&c->appears, (double)(now - move->came));
 }
@@ -172,7 +201,8 @@ static void check_glimpse(struct checker *c, const struct reader_seen *seen, int
 	for (unsigned axis = 0; right && axis < 2; axis++) {
 		const struct checked_move *move = move_before(mover, frame);
 
-		right = move && fabs(place(c, move, frame, axis) - seen->position[axis]) <= off + ERROR_MAX;
+		right = move &&
+			fabs(place(c, move, frame, axis) - seen->position[axis]) <= off + allowed(c, move, frame);
 	}
 	c->glimpses_checked++;
 	c->glimpses_wrong += !right;
