@@ -14,6 +14,7 @@
 #define SPEED_MPS 6
 #define CROWD_M 32 // radius
 #define UP 0x55    // tells losses of one way from those of the other
+#define ATTACKS 0xaa
 
 static const uint8_t players_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 
@@ -176,17 +177,18 @@ static struct mover_said say(struct movers *movers, uint32_t player)
 	return said;
 }
 
-static void write_headers(const struct movers *movers, uint32_t player, struct frame_front *front)
+/// @param length  of the frame
+static void write_headers(const struct movers *movers, uint32_t player, uint16_t length, struct frame_front *front)
 {
 	const struct peer *peer = &movers->parts.records[player].peer;
-	const uint16_t udp_len = SEALED_FRAME_MOVE - offsetof(struct frame_front, udp);
+	const uint16_t udp_len = (uint16_t)(length - offsetof(struct frame_front, udp));
 
 	memcpy(front->ethernet.destination, movers->gateway_mac, sizeof(front->ethernet.destination));
 	memcpy(front->ethernet.source, players_mac, sizeof(front->ethernet.source));
 	front->ethernet.type = BE16(ETHER_IPV4);
 	front->ip = (struct ipv4_header){
 		.version_ihl = IPV4_VERSION_IHL_PLAIN,
-		.total_length = BE16(sizeof(front->ip) + udp_len),
+		.total_length = BE16((uint16_t)(sizeof(front->ip) + udp_len)),
 		.ttl = ANSWER_HOP_LIMIT,
 		.protocol = IP_UDP,
 		.source = (be32)(peer->low >> 32),
@@ -201,9 +203,9 @@ static void write_headers(const struct movers *movers, uint32_t player, struct f
 }
 
 /// UDP over IPv4 may have no checksum (RFC 768), but the fast lane wants one, and so does the benchmark.
-static void write_checksum(struct sealed_frame *frame)
+static void write_checksum(struct sealed_frame *frame, uint16_t length)
 {
-	const uint16_t udp_len = SEALED_FRAME_MOVE - offsetof(struct frame_front, udp);
+	const uint16_t udp_len = (uint16_t)(length - offsetof(struct frame_front, udp));
 	uint64_t sum = pseudo_header4(&frame->front.ip, frame->front.udp.length);
 
 	sum = add_around(sum, checksum_sum((const uint8_t *)&frame->front.udp, udp_len));
@@ -212,25 +214,51 @@ static void write_checksum(struct sealed_frame *frame)
 		frame->front.udp.checksum = UINT16_MAX;
 }
 
-static void seal(struct movers *movers, uint32_t player, const struct mover_said *said, struct sealed_frame *frame)
+/// Does it attack with this movement?
+static bool attacks(const struct movers *movers, uint32_t player)
+{
+	return (uint64_t)mixed((uint64_t)player << 8 | ATTACKS, movers->mover[player].sent) * PER_MILLE >> 32 <
+	       movers->plan->attack_per_mille;
+}
+
+/// In the direction in which its player goes.
+/// @return bytes
+static uint16_t add_attack(const struct mover *mover, const struct mover_said *said, uint8_t *at)
+{
+	const struct session_message head = {.type = SESSION_ATTACK, .body_len = sizeof(struct attack_body)};
+	struct attack_body attack = {.attack_id = mover->sent, .direction = {1, 0, 0}};
+
+	if (said->velocity[0] != 0 || said->velocity[1] != 0)
+		memcpy(attack.direction, said->velocity, sizeof(attack.direction));
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), &attack, sizeof(attack));
+	return MOVER_ATTACK_BYTES;
+}
+
+/// @return bytes
+static uint16_t seal(struct movers *movers, uint32_t player, const struct mover_said *said, struct sealed_frame *frame)
 {
 	struct mover *mover = &movers->mover[player];
+	uint16_t length = SEALED_FRAME_MOVE;
 	const struct session_message head = {.type = SESSION_MOVE, .body_len = sizeof(*said)};
 
 	static_assert(SEALED_FRAME_MOVE == SEALED_FRAME_MIN + sizeof(head) + sizeof(*said), "a movement");
-	write_headers(movers, player, &frame->front);
+	memcpy(frame->messages, &head, sizeof(head));
+	memcpy(frame->messages + sizeof(head), said, sizeof(*said));
+	if (attacks(movers, player))
+		length = (uint16_t)(length + add_attack(mover, said, frame->messages + sizeof(head) + sizeof(*said)));
+	write_headers(movers, player, length, &frame->front);
 	frame->header = (struct session_header){
 		.kind = SESSION_DATA,
-		.length = SEALED_FRAME_MOVE - sizeof(frame->front),
+		.length = (uint16_t)(length - sizeof(frame->front)),
 		.session = mover->session,
 		.counter = mover->sent,
 	};
 	frame->prefix = (struct session_prefix){.ack = mover->taken.newest, .ack_bits = mover->taken.bits};
-	memcpy(frame->messages, &head, sizeof(head));
-	memcpy(frame->messages + sizeof(head), said, sizeof(*said));
 	cipher_seal(&movers->code, &movers->key[player], mover->sent, (uint8_t *)&frame->header, sizeof(frame->header),
 		    frame->header.length);
-	write_checksum(frame);
+	write_checksum(frame, length);
+	return length;
 }
 
 static void say_all(struct movers *movers, uint32_t tick)
@@ -246,9 +274,9 @@ static void say_all(struct movers *movers, uint32_t tick)
 		hear(movers, player, tick);
 		movers->said[row + nth] = say(movers, player);
 		movers->mover[player].sent++;
-		seal(movers, player, &movers->said[row + nth], (struct sealed_frame *)frame->bytes);
-		frame->length =
-			is_lost(movers, (uint64_t)player << 8 | UP, movers->mover[player].sent) ? 0 : SEALED_FRAME_MOVE;
+		frame->length = seal(movers, player, &movers->said[row + nth], (struct sealed_frame *)frame->bytes);
+		if (is_lost(movers, (uint64_t)player << 8 | UP, movers->mover[player].sent))
+			frame->length = 0;
 	}
 }
 

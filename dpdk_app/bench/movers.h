@@ -12,6 +12,7 @@
 #include "net/sealed_frame.h"
 #include "pollgate_bench.h"
 #include "session/state.h"
+#include "wire/plain.h"
 
 /// Around the square in which players walk.
 #define WORLD_MARGIN_M 64
@@ -19,8 +20,10 @@
 #define MOVERS_KEPT_TICKS 64 // of what was sent to each
 #define MOVERS_AHEAD_MAX 6   // ticks; less than any round trip
 
+#define MOVER_ATTACK_BYTES (sizeof(struct session_message) + sizeof(struct attack_body))
+
 struct mover_frame {
-	uint8_t bytes[SEALED_FRAME_MOVE];
+	uint8_t bytes[SEALED_FRAME_MOVE + MOVER_ATTACK_BYTES];
 	uint16_t length; // 0: it is lost on its way
 };
 

@@ -14,6 +14,7 @@
 #include "bench/rewinding.h"
 #include "bench/unsealed.h"
 #include "engine/dpdk/transmit.h"
+#include "game/waiting.h"
 #include "replication/turn.h"
 #include "runtime/engine.h"
 #include "stats/error.h"
@@ -176,6 +177,70 @@ static bool run_worlds(struct world_bench *b)
 	return any;
 }
 
+/// As runtime/worlds.c does it.
+static bool run_said(struct world_bench *b)
+{
+	struct session_shard *shard = b->replication->shard;
+	const uint64_t until = b->now + on_clock(b, WORLDS_WAITING_US * b->hz / 1000000);
+
+	if (!waiting_has_some(b->replication->waiting))
+		return false;
+	do {
+		begin(b);
+		waiting_step(shard, b->now);
+		spend(b, STAGE_SAID);
+	} while (waiting_has_some(b->replication->waiting) && b->now < until);
+	return true;
+}
+
+/// From the middle, in turn all around and along.
+static struct world_question next_question(const struct world_bench *b)
+{
+	const struct world_rules *rules = &b->replica->rules;
+	struct world_question question = {
+		.when = {world_published(b->replica->part) - b->plan->round_trip_ticks, WORLD_MOMENT_PARTS / 2},
+		.sorts = 1U << WORLD_PLAYER,
+		.most = WORLD_ANSWERS_MAX,
+		.is_ray = b->asks % 2 != 0,
+	};
+	int32_t middle[3];
+
+	for (unsigned axis = 0; axis < 3; axis++)
+		middle[axis] = rules->end[axis] >> (WORLD_UNIT_BITS + 1);
+	if (question.is_ray)
+		question.of.ray = (struct world_ray){.from = {middle[0], middle[1], middle[2]},
+						     .direction = {1, 0, 0},
+						     .length = rules->reach,
+						     .body = rules->body};
+	else
+		question.of.sphere =
+			(struct world_sphere){{middle[0], middle[1], middle[2]}, (int32_t)b->replica->radius};
+	return question;
+}
+
+/// As game/searches.c does it, a step at a time.
+static bool run_asked(struct world_bench *b)
+{
+	struct world_answer answer[WORLD_ANSWERS_MAX];
+	enum pg_world_search became;
+
+	if (b->asks == 0)
+		return false;
+	begin(b);
+	if (!b->asked_in_part) {
+		const struct world_question question = next_question(b);
+
+		world_ask(&b->asking, b->replica->parts, &question);
+	}
+	b->asked_in_part = !world_ask_step(&b->asking, b->replica->parts, &became);
+	if (!b->asked_in_part) {
+		b->found += world_ask_answers(&b->asking, b->replica->parts, answer) * b->measures;
+		b->asks--;
+	}
+	spend(b, STAGE_ASKED);
+	return true;
+}
+
 static bool run_sessions(struct world_bench *b)
 {
 	struct session_shard *shard = b->replication->shard;
@@ -193,7 +258,7 @@ static bool run_sessions(struct world_bench *b)
 static bool run_tasks(struct world_bench *b)
 {
 	const uint64_t from = b->now;
-	const bool more = run_worlds(b);
+	const bool worlds = run_worlds(b), said = run_said(b), asked = run_asked(b), more = worlds || said || asked;
 
 	if ((run_sessions(b) || more) && b->measures)
 		samples_add(&b->holds, (double)(b->now - from));
@@ -237,6 +302,8 @@ static void begin_tick(struct world_bench *b, uint32_t tick)
 	b->now = b->now > b->tick_began ? b->now : b->tick_began;
 	b->burst = 0;
 	b->last_sent = 0;
+	b->asks = b->asked_in_part ? 1 : 0;
+	b->asks += b->plan->asked_per_tick;
 	memset(b->cycles, 0, sizeof(b->cycles));
 	if (tick % b->movers.ahead == 0)
 		movers_say(&b->movers, tick);

@@ -9,6 +9,7 @@
 #include "bench/samples.h"
 #include "engine/dpdk/dpdk.h"
 #include "replication/replication.h"
+#include "world/question.h"
 
 #define SAMPLES_MAX 4000000
 #define STEPS_MAX 1000000 // of a stage
@@ -40,6 +41,10 @@ struct world_bench {
 	uint64_t last_sent;     // likewise; 0: not all was sent
 	bool measures;
 	uint64_t cycles[STAGES]; // of the tick
+	struct world_asking asking;
+	uint32_t asks; // are left in this tick
+	bool asked_in_part;
+	uint64_t found; // players in answers
 
 	struct pg_world_counts counts_before;
 	uint64_t sent, sent_bytes;

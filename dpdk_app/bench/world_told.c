@@ -71,6 +71,9 @@ static void tell_counts(const struct world_bench *b, struct pg_bench_world_run *
 	run->overruns = now->overruns - before->overruns;
 	run->taken = now->moves[PG_WORLD_MOVE_TAKEN] - before->moves[PG_WORLD_MOVE_TAKEN];
 	run->sent = b->sent;
+	run->found = b->found;
+	for (unsigned i = 0; i < PG_WORLD_JUDGEMENTS; i++)
+		run->judged += now->judged[i] - before->judged[i];
 }
 
 static void tell_checker(struct world_bench *b, struct pg_bench_world_run *run)

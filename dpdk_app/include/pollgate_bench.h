@@ -91,9 +91,11 @@ struct pg_bench_world_plan {
 	uint32_t times_as_fast;    // the core, by the clock, and not by the cycles that are told; 1: as it is
 	uint32_t round_trip_ticks; // and up to round_trip_spread more, by player
 	uint32_t round_trip_spread;
-	uint32_t lost_per_mille; // datagrams, each way
-	uint32_t readers;        // players who read what they are sent
-	uint32_t warm_ticks;     // before what is measured
+	uint32_t lost_per_mille;   // datagrams, each way
+	uint32_t attack_per_mille; // movements with an attack, at whoever is in its way
+	uint32_t asked_per_tick;   // in turn: who was within the radius of the middle, who in a ray's way
+	uint32_t readers;          // players who read what they are sent
+	uint32_t warm_ticks;       // before what is measured
 	uint32_t ticks;
 	uint64_t seed;
 };
@@ -118,9 +120,10 @@ struct pg_bench_world_run {
 	uint64_t states, fulls, looks, looks_capped, left_out, shed, overruns;
 	uint64_t checked, wrong;                   // states that readers decoded
 	uint64_t glimpses_checked, glimpses_wrong; // likewise
-	uint64_t malformed;                          // bodies and records that no gateway sends
+	uint64_t malformed;                        // bodies and records that no gateway sends
 	double greatest_error;                     // of a state: quanta on an axis
 	uint64_t sent, taken;                      // datagrams, movements
+	uint64_t judged, found;                    // attacks; players in answers to questions
 };
 
 /// Instead of pg_start(), in a process of its own and on a device that brings nothing: worker 0's lcore serves the players of its

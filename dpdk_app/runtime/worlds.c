@@ -15,9 +15,6 @@
 #include "stats/error.h"
 #include "world/search.h"
 
-/// What was said that takes a look through a world is looked for so long in a turn, beside the ticks.
-#define WAITING_US 20
-
 /// Ticks are counted from before the first: what is younger than a baseline can be is not before 0.
 #define TICKS_BEFORE 1024
 
@@ -454,7 +451,7 @@ void worlds_watch_addresses(struct worker *w)
 static unsigned run_waiting(struct task *task, uint64_t now)
 {
 	const struct worker *w = task->worker;
-	const uint64_t until = now + WAITING_US * (pg_tsc_hz() / 1000000);
+	const uint64_t until = now + WORLDS_WAITING_US * (pg_tsc_hz() / 1000000);
 
 	do
 		waiting_step(w->shard, pg_tsc());

@@ -12,6 +12,9 @@
 /// What came waits for steps of a tick for so long, and for one step more, of which one sends so many datagrams. 50 us in all is the
 /// aim; bench world tells what it is (`hold`).
 #define WORLDS_STEPS_US 15
+
+/// What was said that takes a look through a world is looked for so long in a turn, beside the ticks.
+#define WORLDS_WAITING_US 20
 #define WORLDS_SENT_AT_ONCE 32
 
 struct pg_gateway;

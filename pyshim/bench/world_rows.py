@@ -58,6 +58,8 @@ class WorldRow:
     standing_percent: int = 0
     ordered: bool = False
     jitter: bool = False
+    attack_per_mille: int = 0
+    asked_per_tick: int = 0
     unsealed: bool = False
     beside_sealed: bool = False  # measured in turn with the same, sealed
     round_trip_s: tuple[float, float] = _ROUND_TRIP_S
@@ -79,6 +81,8 @@ class WorldRow:
             standing_percent=self.standing_percent,
             ordered=self.ordered,
             jitter=self.jitter,
+            attack_per_mille=self.attack_per_mille,
+            asked_per_tick=self.asked_per_tick,
             unsealed=self.unsealed,
             round_trip_ticks=least,
             round_trip_spread=most - least,
@@ -133,6 +137,7 @@ ROWS = (
     ),
     WorldRow("town-5000-ordered", "town", 5_000, ordered=True),
     WorldRow("town-5000-jitter", "town", 5_000, jitter=True),
+    WorldRow("town-5000-combat", "town", 5_000, _SLICES, attack_per_mille=5, asked_per_tick=10),
     WorldRow("town-5000-unsealed", "town", 5_000, unsealed=True, beside_sealed=True),
 )
 NAMES = tuple(row.name for row in ROWS)

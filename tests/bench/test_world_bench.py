@@ -154,3 +154,12 @@ def test_a_world_that_is_not_known_is_refused(tmp_path: Path) -> None:
     ended = bench("world", "--rows", "village", cwd=tmp_path)
     assert ended.returncode == 2
     assert "'village' is not one of spread-5000" in " ".join(ended.stderr.replace("│", " ").split())
+
+
+def test_attacks_are_judged_and_questions_are_answered_beside_the_ticks(tmp_path: Path) -> None:
+    world = World(PLAYERS, Place.TOWN, attack_per_mille=20, asked_per_tick=2)
+    run = measure_world(tmp_path, world, 60, 60)
+    assert run.wrong == run.shed == 0 < run.checked
+    assert 0.01 * run.taken < run.judged < 0.03 * run.taken
+    assert run.found > 60  # in the spheres alone
+    assert min(run.step_said_p99_s, run.step_asked_p99_s) > 0

@@ -47,6 +47,8 @@ struct pg_bench_world_plan {
 	uint32_t round_trip_ticks;
 	uint32_t round_trip_spread;
 	uint32_t lost_per_mille;
+	uint32_t attack_per_mille;
+	uint32_t asked_per_tick;
 	uint32_t readers;
 	uint32_t warm_ticks;
 	uint32_t ticks;
@@ -63,6 +65,8 @@ struct pg_bench_world_run {
 	double cycles_send;
 	double cycles_tidy;
 	double cycles_egress;
+	double cycles_said;
+	double cycles_asked;
 	double step_moves_p99_s;
 	double step_publish_p99_s;
 	double step_grid_p99_s;
@@ -71,6 +75,8 @@ struct pg_bench_world_run {
 	double step_send_p99_s;
 	double step_tidy_p99_s;
 	double step_egress_p99_s;
+	double step_said_p99_s;
+	double step_asked_p99_s;
 	double busy;
 	double tick_p50_s, tick_p99_s;
 	double hold_p99_s, hold_longest_s;
@@ -86,6 +92,7 @@ struct pg_bench_world_run {
 	uint64_t malformed;
 	double greatest_error;
 	uint64_t sent, taken;
+	uint64_t judged, found;
 };
 
 int pg_bench_world(struct pg_gateway *gateway, void *state, const struct pg_bench_world_plan *plan,

@@ -11,7 +11,7 @@ from pyshim.views.units import number
 
 GROWTH_ALL, GROWTH_LARGE = 2.0, 1.3
 GROWTH_FROM = 50_000  # players, of the second
-_STAGES = ("moves", "publish", "grid", "records", "look", "send", "tidy", "egress")
+_STAGES = ("moves", "publish", "grid", "records", "look", "send", "tidy", "egress", "said", "asked")
 
 
 def stages(rows: Sequence[Row]) -> list[list[str]]:

@@ -38,9 +38,13 @@ worlds:
     budget_kbps: 256
     cell_m: {world.cell_m}
     max_speed_mps: 12
-sessions: {{idle_timeout_s: 3600, capacity: {world.players}}}
+{combat}sessions: {{idle_timeout_s: 3600, capacity: {world.players}}}
 delivery: {{messages_pps: {{move: 0}}}}
 metrics: {{listen: null}}
+"""
+
+_COMBAT = """\
+    combat: {reach_m: 64, rewind_ms: 500, interpolation_ms: 100}
 """
 
 
@@ -62,6 +66,8 @@ class World:
     standing_percent: int = 0
     ordered: bool = False
     jitter: bool = False
+    attack_per_mille: int = 0
+    asked_per_tick: int = 0
     unsealed: bool = False
     times_as_fast: int = 1  # the core, by the worker's clock
     round_trip_ticks: int = 6
@@ -92,6 +98,8 @@ class WorldRun:
     cycles_send: float
     cycles_tidy: float
     cycles_egress: float
+    cycles_said: float
+    cycles_asked: float
     step_moves_p99_s: float
     step_publish_p99_s: float
     step_grid_p99_s: float
@@ -100,6 +108,8 @@ class WorldRun:
     step_send_p99_s: float
     step_tidy_p99_s: float
     step_egress_p99_s: float
+    step_said_p99_s: float
+    step_asked_p99_s: float
     busy: float
     tick_p50_s: float
     tick_p99_s: float
@@ -129,6 +139,8 @@ class WorldRun:
     greatest_error: float
     sent: int
     taken: int
+    judged: int
+    found: int
     hz: float
 
 
@@ -143,6 +155,7 @@ def write_config(directory: Path, world: World) -> Path:
             side=math.ceil(world.side_m) + 2 * MARGIN_M,
             radius=RADIUS_M,
             world=world,
+            combat=_COMBAT if world.attack_per_mille or world.asked_per_tick else "",
         )
     )
     return path

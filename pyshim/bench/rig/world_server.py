@@ -49,6 +49,8 @@ def main(arguments: Sequence[str]) -> None:
             "standing_percent": world.standing_percent,
             "ordered": world.ordered,
             "jitter": world.jitter,
+            "attack_per_mille": world.attack_per_mille,
+            "asked_per_tick": world.asked_per_tick,
             "unsealed": world.unsealed,
             "times_as_fast": world.times_as_fast,
             "round_trip_ticks": world.round_trip_ticks,
