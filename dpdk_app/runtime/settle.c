@@ -65,6 +65,18 @@ static void settle_payloads(struct pg_worker_stats *stats)
 	counter_add(&stats->netcode_payloads_worker_lost, counter_get(&stats->netcode_payloads_offered) - ended);
 }
 
+/// What was said that waited for a look through a world was in the worker's own memory.
+static void settle_messages(struct pg_message_stats *messages)
+{
+	uint64_t taken = 0;
+
+#define RELAYED(NAME, ...) taken += counter_get(&messages->received[PG_REQUEST_##NAME]);
+#define GAME RELAYED
+#include "wire/messages.def"
+	counter_add(&messages->dispatched[PG_DESTINATION_WORKER_LOST],
+		    taken - sum(messages->dispatched, PG_DESTINATIONS));
+}
+
 static void settle_worker(struct pg_worker_stats *stats)
 {
 	const uint64_t left = counter_get(&stats->tx_sent) + sum(stats->tx_dropped, PG_TX_DROPS);
@@ -79,6 +91,7 @@ static void settle_worker(struct pg_worker_stats *stats)
 	counter_add(&stats->tx_dropped[PG_TX_DROP_WORKER_LOST], counter_get(&stats->tx_offered) - left);
 	settle_handling(stats);
 	settle_payloads(stats);
+	settle_messages(&stats->messages);
 	counter_set(&stats->heartbeat_tsc, 0);
 }
 
