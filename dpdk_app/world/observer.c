@@ -5,11 +5,14 @@
 
 #include <string.h>
 
+#include "world/observer_states.h"
+
 void observer_begin(struct observer *observer, uint8_t epoch, uint32_t tick)
 {
 	memset(observer, 0, sizeof(*observer));
 	memset(observer->base, AGE_NONE, sizeof(observer->base));
 	memset(observer->full, AGE_NONE, sizeof(observer->full));
+	memset(observer->state_age, AGE_NONE, sizeof(observer->state_age));
 	observer->epoch = epoch;
 	observer->tick = tick;
 }
@@ -24,6 +27,7 @@ static void forget(struct observer *observer, unsigned slot)
 	for (unsigned i = 0; i < OBSERVER_PACES; i++)
 		observer->pace[i] &= ~(1U << slot);
 	observer->base[slot] = observer->full[slot] = AGE_NONE;
+	observer_forget_state(observer, slot);
 }
 
 void observer_enter(struct observer *observer, const struct world_parts *parts, unsigned slot, world_reference who)
@@ -33,6 +37,8 @@ void observer_enter(struct observer *observer, const struct world_parts *parts, 
 	observer->ranked[slot] = parts->part[world_part_of(who)]->reranked;
 	observer->occupied |= 1U << slot;
 	observer->leaving &= ~(1U << slot);
+	if (parts->part[world_part_of(who)]->stated != 0)
+		observer->unsure |= 1U << slot;
 	observer_pace(observer, slot, 0, 0);
 }
 
@@ -67,25 +73,36 @@ static void take_new_rank(struct observer *observer, const struct world_parts *p
 	observer->who[slot] = world_refer(part, rank);
 }
 
-/// Only if a part was re-ranked.
 static void take_new_ranks(struct observer *observer, const struct world_parts *parts)
 {
-	uint32_t ranks = 0;
-
-	for (uint32_t i = 0; i < parts->count; i++)
-		ranks += parts->part[i]->reranked;
-	if (likely(ranks == observer->ranks))
-		return;
-	observer->ranks = ranks;
 	for (uint32_t slots = observer->occupied; slots != 0; slots &= slots - 1)
 		take_new_rank(observer, parts, (unsigned)__builtin_ctz(slots));
+}
+
+/// Only if a part was re-ranked, or has another state of somebody.
+static void take_news(struct observer *observer, const struct world_parts *parts)
+{
+	uint32_t ranks = 0, stated = 0;
+
+	for (uint32_t i = 0; i < parts->count; i++) {
+		ranks += parts->part[i]->reranked;
+		stated += parts->part[i]->stated;
+	}
+	if (unlikely(ranks != observer->ranks)) {
+		observer->ranks = ranks;
+		take_new_ranks(observer, parts);
+	}
+	if (unlikely(stated != observer->stated)) {
+		observer->stated = stated;
+		observer->unsure |= observer->occupied;
+	}
 }
 
 void observer_turn(struct observer *observer, const struct world_parts *parts, uint32_t tick)
 {
 	const uint32_t passed = tick - observer->tick;
 
-	take_new_ranks(observer, parts);
+	take_news(observer, parts);
 	if (passed == 0)
 		return;
 
@@ -98,5 +115,7 @@ void observer_turn(struct observer *observer, const struct world_parts *parts, u
 	observer->heard &= ~gone;
 	ages_pass(observer->base, passed);
 	ages_pass(observer->full, passed);
+	if (unlikely(observer->unsure != 0))
+		ages_pass(observer->state_age, passed);
 	observer->tick = tick;
 }

@@ -31,6 +31,8 @@ struct observer {
 	uint32_t heard;                // of these: it was acknowledged
 	uint32_t pace[OBSERVER_PACES]; // slots that are told of every 2^n ticks
 	uint32_t ranks;                // sum of all parts' reranked, when all references were of their present ranks
+	uint32_t stated;               // likewise, of the game's own states: when it was looked for news
+	uint32_t unsure;               // slots of whose state the client may not have the newest (observer_states.h)
 	uint8_t epoch;
 	bool known; // to the client: it has a state of this epoch
 
@@ -46,11 +48,20 @@ struct observer {
 	// seldom
 	uint8_t distance[WORLD_SLOTS_MAX]; // to who is in it: what is left out first when there is no room
 	uint32_t ranked[WORLD_SLOTS_MAX];  // `who` is of this re-rank of its part
+
+	// of the game's own states
+	uint8_t state_age
+		[WORLD_SLOTS_MAX] CACHE_ALIGNED; // of the newest that was told; counted while there are unsure ones
+	uint32_t state_version[WORLD_SLOTS_MAX]; // which that was; 0: none
+	uint32_t state_heard;                    // slots: the client has that one
 } CACHE_ALIGNED;
 
 /// All slots are empty, and the client knows nothing.
 /// @param epoch  another one than the client has
 void observer_begin(struct observer *observer, uint8_t epoch, uint32_t tick);
+
+/// The client has the states of this age.
+COLD void observer_hear_states(struct observer *observer, unsigned age);
 
 /// Ticks have passed, and ranks may be others. Who has left the world leaves the slot. Again in the same tick: nothing.
 void observer_turn(struct observer *observer, const struct world_parts *parts, uint32_t tick);
@@ -132,6 +143,8 @@ ALWAYS_INLINE void observer_hear(struct observer *observer, uint32_t position, u
 	ages_lower(observer->base, has, age);
 	if (unlikely(in_full != 0))
 		observer_has_full(observer, in_full, age, newest);
+	if (unlikely(observer->unsure != 0))
+		observer_hear_states(observer, age);
 }
 
 /// The client has these datagrams.

@@ -18,7 +18,8 @@
 // | slots and cells of the grid   | two frames past the first view with other ones     | they are not sorted anew             |
 // | lists of the sweep            | a frame past the switch to others                  | they are not sorted anew             |
 //
-// Beside that, of what is published only the number of somebody who leaves changes, and the count of ranks: both are atomic.
+// Beside that, of what is published only the number of somebody who leaves changes, and the count of ranks: both are atomic; and
+// the game's own states, which say themselves whether they were read whole (world/game_state.h).
 //
 // Source: quiescent-state-based reclamation, T. E. Hart, P. E. McKenney, A. D. Brown, J. Walpole, Making lockless synchronization
 // fast, IPDPS 2006; DPDK has it as rte_rcu_qsbr.
@@ -33,6 +34,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "world/game_state.h"
 #include "world/place.h"
 
 /// By rank. What lies at the rank of a hole, or of somebody before the first tick of theirs, means nothing.
@@ -80,6 +82,7 @@ struct world_part {
 	struct world_records *records; // two: of the newest frame and of the one before
 	struct world_reader *reader;
 	uint32_t readers;
+	const struct world_game_states *states; // of those in it; NULL: there are none
 
 	// the owner's, constant from when a frame is published to the end of that tick
 	uint32_t count;           // ranks in use, holes among them
@@ -92,6 +95,8 @@ struct world_part {
 	uint32_t reranked_before; // and of the one before that
 	uint32_t *was;            // by rank: the rank before that; WORLD_NOBODY: came since
 	uint32_t *becomes;        // by rank before that: the rank now; WORLD_NOBODY: left
+
+	uint32_t stated; // how often one of `states` has changed
 
 	// for other workers
 	struct world_order order[2];

@@ -65,6 +65,7 @@ static void read_part(struct world_part *read, const struct world_part *part, st
 	read->was = order->was;
 	read->becomes = order->becomes;
 	read->sort = order->sort;
+	read->stated = __atomic_load_n(&part->stated, __ATOMIC_ACQUIRE);
 	read->published = published;
 	read->window = window(part, published, tick);
 }

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "world/bits.h"
+#include "world/due.h"
 #include "world/full.h"
 #include "world/kernels.h"
+#include "world/observer_states.h"
 #include "world/record.h"
 
 world_state_write JOIN(world_state, ISA);
@@ -22,6 +24,8 @@ typedef uint64_t words __attribute__((vector_size(8 * VECTOR_WORDS)));
 
 #define HEAD_BITS FULL_HEAD_BITS
 #define OLDER_BITS (HEAD_BITS + 5)
+#define STATE_BITS_MAX (21 + 8 * WORLD_STATE_BYTES_MAX) // of a game
+#define STATES_FIRST_TICKS 8
 #define HEARD_TRIED 4     // frames that are looked at for a common baseline
 #define WORTH_TICKS 20    // so much older may a baseline of one more be: an exception costs 12 bits, a tick half a bit
 #define WAITED_LONG 0x200 // more than any distance, and the age of any baseline
@@ -38,6 +42,7 @@ struct saying {
 	uint8_t base;                    // of `present`
 	uint8_t age[WORLD_SLOTS_MAX];    // of `older`
 	uint64_t other[WORLD_SLOTS_MAX]; // records of `older`
+	struct told_game_states states;
 
 	/// Records of `present`, those of even slots before those of odd ones: a pair is then in the same place of two vectors.
 	/// Of other slots WORLD_NO_RECORD, which has no bits.
@@ -48,55 +53,6 @@ struct saying {
 ALWAYS_INLINE unsigned paired(unsigned slot)
 {
 	return slot / 2 + slot % 2 * PAIRS;
-}
-
-/// The lowest of some slots is taken out of them.
-ALWAYS_INLINE bool next_slot(uint32_t *slots, uint32_t *slot)
-{
-	if (*slots == 0)
-		return false;
-	*slot = (uint32_t)__builtin_ctz(*slots);
-	*slots &= *slots - 1;
-	return true;
-}
-
-// ---------------------------------------------------------------- of whom
-
-/// Slots whose part has published the frame.
-static uint32_t ready(const struct observer *observer, const struct saying *saying)
-{
-	const struct world_parts *parts = saying->parts;
-	uint64_t late = 0;
-	uint32_t slots = observer->occupied;
-
-	for (uint32_t i = 0; i < parts->count; i++)
-		if (unlikely(!world_has_frame(parts->part[i], saying->tick)))
-			late |= 1ULL << i;
-	if (likely(late == 0))
-		return slots;
-	for (uint32_t left = observer->occupied, slot = 0; next_slot(&left, &slot);)
-		slots &= ~((uint32_t)(late >> world_part_of(observer->who[slot]) & 1) << slot);
-	return slots;
-}
-
-/// Slots whose turn it is: every 2^n-th slot, the first of them another one in each tick.
-ALWAYS_INLINE uint32_t due(const struct observer *observer, uint32_t tick)
-{
-	static const uint32_t pattern[OBSERVER_PACES] = {UINT32_MAX, 0x55555555, 0x11111111, 0x01010101};
-	uint32_t slots = observer->pace[0];
-
-	for (unsigned pace = 1; pace < OBSERVER_PACES; pace++)
-		slots |= observer->pace[pace] & pattern[pace] << (0 - tick) % (1U << pace);
-	return slots;
-}
-
-/// Slots whose FULL or EMPTY can still be on its way, and its acknowledgement too: nothing that was sent well after it is
-/// acknowledged.
-ALWAYS_INLINE uint32_t flying(const struct observer *observer)
-{
-	const unsigned overdue = observer_newest(observer) + 3;
-
-	return ages_at_most(observer->full, (overdue < AGE_NONE ? overdue : AGE_NONE) - 1);
 }
 
 // ---------------------------------------------------------------- against which frame
@@ -289,7 +245,8 @@ ALWAYS_INLINE void fetch(const struct observer *observer, const struct saying *s
 ALWAYS_INLINE void collect(struct observer *observer, struct saying *saying)
 {
 	const uint32_t has = ages_at_most(observer->base, AGE_NONE - 1), on_its_way = flying(observer);
-	const uint32_t can = ready(observer, saying), turn = can & due(observer, saying->tick);
+	const uint32_t can = ready(observer, saying->parts, saying->tick);
+	const uint32_t turn = can & due(observer, saying->tick);
 	const uint32_t known = turn & has, supposed = turn & ~has & on_its_way, fresh = can & ~has & ~on_its_way;
 
 	fetch(observer, saying, supposed);
@@ -302,6 +259,8 @@ ALWAYS_INLINE void collect(struct observer *observer, struct saying *saying)
 
 	if (unlikely(exceptions != 0))
 		take_exceptions(observer, saying, exceptions, known, turn & on_its_way);
+	if (unlikely(observer->unsure != 0))
+		observer_choose_states(observer, saying->parts, can, saying->full, &saying->states);
 }
 
 // ---------------------------------------------------------------- what there is room for
@@ -343,6 +302,7 @@ static COLD void leave_out(const struct observer *observer, struct saying *sayin
 	const uint32_t all = saying->present | saying->older | saying->full;
 	uint8_t order[WORLD_SLOTS_MAX];
 	const unsigned n = by_urgency(observer, all, order);
+	const unsigned all_room = room;
 	unsigned fulls = 0;
 	uint32_t kept = 0;
 
@@ -365,6 +325,20 @@ static COLD void leave_out(const struct observer *observer, struct saying *sayin
 	saying->older &= kept;
 	saying->full &= kept;
 	saying->sure &= kept;
+	saying->bits = all_room - room;
+}
+
+/// States of games are the first to be left out, but for every eighth tick: then they have half
+/// of the room, or that of one, before all others.
+static COLD void fit(const struct observer *observer, struct saying *saying, unsigned room)
+{
+	const unsigned most = room / 2 > STATE_BITS_MAX ? room / 2 : STATE_BITS_MAX;
+	const bool first = saying->tick % STATES_FIRST_TICKS == 0;
+	const unsigned before = first ? observer_fit_states(observer, saying->full, most, &saying->states) : 0;
+
+	if (saying->bits > room - before || __builtin_popcount(saying->full) > OBSERVER_FULLS_MAX)
+		leave_out(observer, saying, room - before);
+	saying->bits += observer_fit_states(observer, saying->full, room - saying->bits, &saying->states);
 }
 
 // ---------------------------------------------------------------- the words
@@ -418,7 +392,7 @@ ALWAYS_INLINE uint8_t *put(const struct observer *observer, const struct saying 
 		.base = saying->present != 0 ? saying->base : 0,
 		.present = saying->present,
 		.exceptions = (uint8_t)(__builtin_popcount(saying->older) + __builtin_popcount(saying->full) +
-					__builtin_popcount(saying->empty)),
+					__builtin_popcount(saying->empty) + (int)saying->states.n),
 	};
 
 	memcpy(at, &head, sizeof(head));
@@ -430,6 +404,8 @@ ALWAYS_INLINE uint8_t *put(const struct observer *observer, const struct saying 
 		put_full(observer, saying, slot, &writer);
 	for (uint32_t left = saying->empty, slot = 0; next_slot(&left, &slot);)
 		bits_put(&writer, slot | WORLD_EMPTY << 5, HEAD_BITS);
+	if (unlikely(saying->states.n != 0))
+		observer_put_states(&saying->states, &writer);
 	return bits_end(&writer);
 }
 
@@ -445,6 +421,8 @@ ALWAYS_INLINE void remember(struct observer *observer, const struct saying *sayi
 	observer->supposed[at] = (saying->present | saying->older) & ~saying->sure;
 	for (uint32_t left = saying->full | saying->empty, slot = 0; next_slot(&left, &slot);)
 		observer->full[slot] = 0;
+	if (unlikely(saying->states.n != 0))
+		observer_remember_states(observer, &saying->states);
 }
 
 /// This tick's was sent already, and only that one is remembered.
@@ -461,6 +439,7 @@ ALWAYS_INLINE void begin(struct saying *saying, const struct world_parts *parts,
 	saying->tick = tick;
 	saying->present = saying->older = saying->full = saying->empty = saying->sure = 0;
 	saying->ages = saying->left_out = saying->bits = saying->base = 0;
+	saying->states.n = saying->states.slots = 0;
 }
 
 struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct world_parts *parts, uint32_t counter,
@@ -473,8 +452,9 @@ struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct
 	if (unlikely(observer->sent >> observer_at(saying.tick) & 1))
 		return (struct world_told){.bytes = (uint32_t)(put_nothing(observer, &saying, at) - at)};
 	collect(observer, &saying);
-	if (unlikely(saying.bits > bits || __builtin_popcount(saying.full) > OBSERVER_FULLS_MAX))
-		leave_out(observer, &saying, bits);
+	if (unlikely(saying.bits > bits || __builtin_popcount(saying.full) > OBSERVER_FULLS_MAX ||
+		     saying.states.n != 0))
+		fit(observer, &saying, bits);
 
 	const uint8_t *end = put(observer, &saying, at);
 
@@ -485,5 +465,6 @@ struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct
 		.records = (uint32_t)__builtin_popcount(saying.present | saying.older),
 		.fulls = (uint32_t)__builtin_popcount(saying.full),
 		.left_out = (uint32_t)__builtin_popcount(saying.left_out),
+		.states = saying.states.n,
 	};
 }
