@@ -126,6 +126,12 @@ static const struct world_spot *spot_at(const struct world_history *history, uin
 	return history->there >> at & 1 && history->tick[at] == tick ? &history->spot[at] : NULL;
 }
 
+static bool is_same_state(const struct world_slot_game *game, const struct world_slot_game *other)
+{
+	return game->version == other->version && game->bytes == other->bytes &&
+	       memcmp(game->data, other->data, game->bytes) == 0;
+}
+
 /// Unless there is a newer one where it would stand.
 static void keep_spot(struct world_history *history, uint32_t tick, const struct world_spot *spot)
 {
@@ -203,7 +209,7 @@ static void take_game(struct world_view *view, unsigned index, uint32_t tick)
 	}
 	if (slot->game_any && is_before(tick, slot->game_tick))
 		return;
-	if (!slot->game_any || slot->game.version != game->version) {
+	if (!slot->game_any || !is_same_state(&slot->game, game)) { // versions come round
 		slot->game = *game;
 		view->news.game |= 1U << index;
 	}

@@ -129,6 +129,7 @@ static void empty(struct client_slot *in)
 	for (unsigned i = 0; i < CLIENT_TICKS; i++)
 		in->in[i].there = false;
 	in->number = CLIENT_NOBODY;
+	in->has_state = false;
 }
 
 static bool is_overtaken(const struct client_slot *in, uint32_t tick)
@@ -152,6 +153,7 @@ static void take_full(struct client *client, struct bits *bits, unsigned slot, u
 			return;
 		empty(in);
 		in->number = who;
+		in->came = tick;
 	}
 	in->identity = identity, in->sort = sort;
 	keep(client, slot, tick, &place);
@@ -165,6 +167,28 @@ static void take_empty(struct client *client, unsigned slot, uint32_t tick)
 		return;
 	empty(in);
 	in->told = tick, in->was_told = true;
+}
+
+/// @return false: longer than any
+static bool take_state(struct client *client, struct bits *bits, unsigned slot, uint32_t tick)
+{
+	struct client_slot *in = &client->slot[slot];
+	const uint8_t version = (uint8_t)number(bits, 8), bytes = (uint8_t)number(bits, 6);
+	uint8_t state[32] = {0};
+
+	if (bytes > sizeof(state))
+		return false;
+	for (unsigned i = 0; i < bytes; i++)
+		state[i] = (uint8_t)number(bits, 8);
+	client->states++;
+	if (in->number == CLIENT_NOBODY || (int32_t)(tick - in->came) < 0 ||
+	    (in->has_state && (int32_t)(tick - in->state_tick) < 0))
+		return true;
+	in->has_state = true;
+	in->state_tick = tick;
+	in->state_version = version, in->state_bytes = bytes;
+	memcpy(in->state, state, sizeof(state));
+	return true;
 }
 
 static void begin(struct client *client, uint8_t epoch)
@@ -203,9 +227,9 @@ bool client_read(struct client *client, const uint8_t *body, size_t length, uint
 	const uint16_t low = (uint16_t)number(&bits, 16);
 	const uint8_t epoch = (uint8_t)number(&bits, 8), base = (uint8_t)number(&bits, 8);
 	const uint32_t present = number(&bits, 32), exceptions = number(&bits, 8), strips = number(&bits, 8);
-	uint32_t tick = 0, said = present;
+	uint32_t tick = 0, said = present, stated = 0;
 
-	client->says = client->bits = client->oldest = client->fulls = 0;
+	client->says = client->bits = client->oldest = client->fulls = client->states = 0;
 	if (bits.bad || base > 31 || (base == 0) != (present == 0) || strips != 0)
 		return false;
 	if (!is_of_now(client, low, epoch, counter, &tick))
@@ -216,7 +240,13 @@ bool client_read(struct client *client, const uint8_t *body, size_t length, uint
 	for (unsigned i = 0; i < exceptions; i++) {
 		const unsigned slot = number(&bits, 5), kind = number(&bits, 2);
 
-		if (said >> slot & 1 || kind == 3)
+		if (kind == 3) {
+			if (stated >> slot & 1 || !take_state(client, &bits, slot, tick))
+				return false;
+			stated |= 1U << slot;
+			continue;
+		}
+		if (said >> slot & 1)
 			return false;
 		said |= 1U << slot;
 		if (kind == 0) {

@@ -21,6 +21,10 @@ struct client_slot {
 	uint32_t number, identity, sort;
 	uint32_t told; // newest tick in which something was said of the slot
 	bool was_told;
+	uint32_t came; // tick of the first FULL of who is in it
+	bool has_state;
+	uint32_t state_tick;
+	uint8_t state_version, state_bytes, state[32];
 	struct {
 		bool there;
 		uint32_t tick;
@@ -49,6 +53,7 @@ struct client {
 	unsigned bits;   // of records of this state
 	unsigned oldest; // age of a baseline in it
 	unsigned fulls;  // in it
+	unsigned states; // of games, in it
 };
 
 /// A whole body. @return false: it is none that a gateway writes

@@ -71,6 +71,12 @@ struct walkers *walkers_make(uint32_t capacity, uint32_t count, uint32_t first, 
 	part->sort = zeroed(capacity);
 	part->was = zeroed(capacity * sizeof(*part->was));
 	part->becomes = zeroed(capacity * sizeof(*part->becomes));
+	walkers->states = (struct world_game_states){
+		.first = walkers->first_number,
+		.count = WALKERS_NUMBERS,
+		.of = zeroed(WALKERS_NUMBERS * sizeof(*walkers->states.of)),
+	};
+	part->states = &walkers->states;
 	for (uint32_t rank = 0; rank < capacity; rank++)
 		part->number[rank] = part->was[rank] = part->becomes[rank] = WORLD_NOBODY;
 	for (uint32_t i = 0; i < count; i++)
@@ -95,6 +101,7 @@ void walkers_free(struct walkers *walkers)
 	free(part->records);
 	free(part->number), free(part->identity), free(part->sort);
 	free(part->was), free(part->becomes);
+	free(walkers->states.of);
 	free(walkers->of);
 	free(walkers);
 }
@@ -135,8 +142,16 @@ uint32_t walkers_add(struct walkers *walkers)
 	return rank;
 }
 
+void walkers_say(struct walkers *walkers, uint32_t rank, const void *state, uint8_t length)
+{
+	struct world_part *part = &walkers->part;
+
+	world_game_state_set(part, part->number[rank], part->identity[rank], state, length);
+}
+
 void walkers_remove(struct walkers *walkers, uint32_t rank)
 {
+	world_game_state_clear(&walkers->part, walkers->part.number[rank]);
 	walkers->of[rank].number = walkers->part.number[rank] = WORLD_NOBODY;
 }
 

@@ -22,6 +22,7 @@ struct walker {
 struct walkers {
 	struct world_part part;
 	struct walker *of; // by rank
+	struct world_game_states states;
 	uint32_t first_number, next_number;
 	uint64_t random;
 	bool restless; // nobody stands
@@ -35,6 +36,8 @@ uint64_t walkers_random(struct walkers *walkers);
 
 /// Somebody new, at the end.
 uint32_t walkers_add(struct walkers *walkers);
+/// The game's own state of somebody is another one.
+void walkers_say(struct walkers *walkers, uint32_t rank, const void *state, uint8_t length);
 /// A hole until the next re-rank.
 void walkers_remove(struct walkers *walkers, uint32_t rank);
 /// Before the frame of that tick is written: all in another order, without holes.

@@ -50,6 +50,14 @@ uint32_t world_reader_number(const struct world_reader *reader, unsigned slot)
 	return reader->view.slot[slot].occupied ? reader->view.slot[slot].who.number : UINT32_MAX;
 }
 
+uint8_t world_reader_state(const struct world_reader *reader, unsigned slot, const uint8_t **state)
+{
+	const struct world_slot *in = &reader->view.slot[slot];
+
+	*state = in->game.data;
+	return in->game_any ? in->game.bytes : 0;
+}
+
 const int32_t *world_reader_place(const struct world_reader *reader, unsigned slot, uint32_t tick)
 {
 	const struct world_history *history = &reader->view.slot[slot].history;

@@ -19,6 +19,9 @@ void world_reader_take(struct world_reader *reader, uint32_t tick, const uint8_t
 
 /// Who is in a slot; UINT32_MAX: nobody.
 uint32_t world_reader_number(const struct world_reader *reader, unsigned slot);
+/// The game's own state of who is in a slot.
+/// @return bytes
+uint8_t world_reader_state(const struct world_reader *reader, unsigned slot, const uint8_t **state);
 /// Position, then velocity; NULL: of that tick nothing is known.
 const int32_t *world_reader_place(const struct world_reader *reader, unsigned slot, uint32_t tick);
 /// Records and bodies that it had to refuse, though it has their baselines.

@@ -68,6 +68,45 @@ void close_sight(struct sight *sight)
 
 // ---------------------------------------------------------------- the world
 
+void say_state_of(struct sight *sight, world_reference who, uint8_t length)
+{
+	const struct saying_of of = {.number = number_of(sight, who), .revision = sight->tick};
+
+	walkers_say(sight->walkers[world_part_of(who)], world_rank_of(who), &of, length);
+}
+
+static bool says_nothing(const struct client_slot *has)
+{
+	return !has->has_state || has->state_bytes == 0;
+}
+
+bool has_newest_state(const struct sight *sight, unsigned slot)
+{
+	const world_reference who = sight->observer->who[slot];
+	const struct client_slot *has = &sight->client.slot[slot];
+	struct world_game_said said;
+
+	assert_true(world_game_state_read(part_of(sight, who), number_of(sight, who),
+					  part_of(sight, who)->identity[world_rank_of(who)], &said));
+	if (said.length == 0)
+		return says_nothing(has);
+	return !says_nothing(has) && has->state_bytes == said.length && has->state_version == (uint8_t)said.version &&
+	       memcmp(has->state, said.word, said.length) == 0;
+}
+
+static void say_something(struct sight *sight, uint32_t part)
+{
+	const uint32_t rank = draw(sight, sight->parts.part[part]->count);
+	const world_reference who = world_refer(part, rank);
+
+	if (number_of(sight, who) == WORLD_NOBODY)
+		return;
+	if (draw(sight, 4) == 0)
+		walkers_say(sight->walkers[part], rank, "", 0);
+	else
+		say_state_of(sight, who, (uint8_t)(4 + draw(sight, 29)));
+}
+
 static void come_and_go(struct sight *sight, struct walkers *walkers)
 {
 	const uint32_t rank = draw(sight, walkers->part.count);
@@ -92,6 +131,8 @@ void go_on(struct sight *sight)
 			walkers_rerank(walkers, sight->tick);
 		if (happens(sight, weather->comes))
 			come_and_go(sight, walkers);
+		if (weather->says != 0 && happens(sight, weather->says))
+			say_something(sight, i);
 		if (happens(sight, weather->comes)) // a jump, farther than records reach
 			walkers->of[draw(sight, part->count)].x = draw(sight, 1 << 17);
 		walkers_publish(walkers, sight->tick);
@@ -153,6 +194,7 @@ void send_state(struct sight *sight)
 	for (size_t i = sight->weather.room; i < ROOM; i++)
 		assert_int_equal(body[i], 0xa5);
 	sight->left_out += told.left_out;
+	sight->game_states += told.states;
 	sight->bytes += told.bytes;
 	sight->states++;
 	for (unsigned slot = 0; slot < WORLD_SLOTS_MAX; slot++)
@@ -196,11 +238,28 @@ static void check_said(struct sight *sight, const struct client_said *said)
 	}
 }
 
+/// Of who is in the slot, and of nobody else.
+static void state_is_of_who_is_there(const struct sight *sight, unsigned slot)
+{
+	const struct client_slot *has = &sight->client.slot[slot];
+	const uint8_t *state;
+	uint32_t number;
+
+	assert_int_equal(world_reader_state(sight->reader, slot, &state), says_nothing(has) ? 0 : has->state_bytes);
+	if (says_nothing(has))
+		return;
+	memcpy(&number, has->state, sizeof(number));
+	assert_int_equal(number, has->number);
+	assert_memory_equal(state, has->state, has->state_bytes);
+}
+
 static void reader_has_the_same(struct sight *sight)
 {
 	for (unsigned slot = 0; slot < CLIENT_SLOTS; slot++)
 		if (sight->client.slot[slot].was_told)
 			assert_int_equal(world_reader_number(sight->reader, slot), sight->client.slot[slot].number);
+	for (unsigned slot = 0; slot < CLIENT_SLOTS; slot++)
+		state_is_of_who_is_there(sight, slot);
 	for (unsigned i = 0; i < sight->client.says; i++) {
 		const struct client_said *said = &sight->client.said[i];
 		const int32_t *place = world_reader_place(sight->reader, said->slot, said->tick);
@@ -291,6 +350,8 @@ void comes_to_rest(struct sight *sight)
 			assert_int_equal(number, WORLD_NOBODY);
 		if (number != WORLD_NOBODY)
 			assert_true(sight->tick - has->told <= 3 + 8);
+		if (number != WORLD_NOBODY)
+			assert_true(has_newest_state(sight, slot));
 	}
 	assert_int_equal(sight->observer->leaving, 0);
 }

@@ -28,6 +28,7 @@ struct weather {
 	uint32_t comes;         // somebody new in a part, and somebody who leaves
 	uint32_t rerank;        // every so many ticks; 0: never
 	uint32_t epochs;        // ends of epochs
+	uint32_t says;          // other states of games, of each part
 	uint32_t skips;         // ticks in which the player is sent nothing
 	size_t room;
 	unsigned slots;
@@ -67,11 +68,24 @@ struct sight {
 	struct world_place true_place[KEPT][NUMBERS];
 	uint32_t true_number[KEPT][WORLD_SLOTS_MAX];
 
-	uint64_t states, decoded, skipped, overtaken, fulls, bytes, record_bits, left_out;
+	uint64_t states, decoded, skipped, overtaken, fulls, bytes, record_bits, left_out, game_states;
 };
 
 struct sight *open_sight(const char *isa, struct weather weather, uint64_t seed);
 void close_sight(struct sight *sight);
+
+/// What games say of somebody here begins with the number.
+struct saying_of {
+	uint32_t number, revision;
+	uint8_t filler[24];
+};
+
+/// The next state of somebody.
+/// @param length  at least 4
+void say_state_of(struct sight *sight, world_reference who, uint8_t length);
+
+/// What the client has of who is in a slot is what the game said last.
+bool has_newest_state(const struct sight *sight, unsigned slot);
 
 /// Number of somebody; WORLD_NOBODY: who has left.
 uint32_t number_of(const struct sight *sight, world_reference who);

@@ -101,7 +101,7 @@ class _Slot:
     entity: Entity | None = None
     came: int = 0  # the frame that told first of the entity
     history: History = field(default_factory=History)
-    games: tuple[int, int] | None = None  # frame and version of the game's state
+    games: tuple[int, Games] | None = None  # frame of the game's state, and that
 
 
 class WorldView:
@@ -233,8 +233,8 @@ class WorldView:
             return
         if slot.games is not None and tick < slot.games[0]:
             return
-        is_new = slot.games is None or slot.games[1] != games.version
-        slot.games = (tick, games.version)
+        is_new = slot.games is None or slot.games[1] != games  # versions come round: the bytes count, too
+        slot.games = (tick, games)
         if is_new:
             events.append(EntityState(slot.entity, games.version, games.data))
 
