@@ -12,6 +12,7 @@ struct entities_said {
 	uint32_t n;
 	const void *at;
 	uint32_t stride; // in the array
+	bool players;    // each is of the worker who serves it
 	void (*write)(void *item, const void *from);
 };
 
@@ -21,6 +22,18 @@ static uint32_t identity_at(const struct entities_said *said, uint32_t i)
 
 	memcpy(&identity, (const uint8_t *)said->at + (size_t)i * said->stride, sizeof(identity));
 	return identity;
+}
+
+/// Whose it is; UINT32_MAX: nobody's.
+static uint32_t number_of(const pgg *game, const struct entities_said *said, uint32_t i)
+{
+	const uint32_t identity = identity_at(said, i);
+	const struct player *player;
+
+	if (!said->players)
+		return game_entity_worker(identity, game->workers_said);
+	player = identity != 0 ? players_find(&game->players, identity) : NULL;
+	return player && game->worker[player->worker] ? game->worker[player->worker]->number : UINT32_MAX;
 }
 
 struct worker *worker_of_number(const pgg *game, uint32_t number)
@@ -56,9 +69,9 @@ static int say_to(pgg *game, uint32_t number, const char world[GAME_WORLD_NAME],
 	int result = PGG_OK;
 
 	if (!worker)
-		return PGG_FULL; // it has not begun yet
+		return said->players ? PGG_OK : PGG_FULL; // it has not begun yet
 	for (uint32_t i = 0; i < said->n && result == PGG_OK; i++) {
-		if (game_entity_worker(identity_at(said, i), game->workers_said) != number)
+		if (number_of(game, said, i) != number)
 			continue;
 		index[n++] = i;
 		if (n < GAME_ENTITIES_MAX)
@@ -76,7 +89,7 @@ static int say(pgg *game, const char *world, const struct entities_said *said)
 
 	if (result != PGG_OK)
 		return result;
-	if (!world || !put_world_name(name, world))
+	if (!put_world_name(name, world) || (!world && !said->players))
 		return refuse(game, PGG_ARGUMENT, "world: the name has 1 to %u bytes", GAME_WORLD_NAME - 1);
 	for (uint32_t number = 0; number < game->workers_said && result == PGG_OK; number++)
 		result = say_to(game, number, name, said);
@@ -111,23 +124,70 @@ int pgg_spawn(pgg *game, const char *world, const struct pgg_entity *entities, u
 			return refuse(game, PGG_TOO_LONG, "state_bytes of entity %u: %u, at most %u",
 				      entities[i].entity, entities[i].state_bytes, GAME_STATE_MAX);
 	return say(game, world,
-		   &(struct entities_said){GAME_SPAWN, sizeof(struct game_spawn), n, entities, sizeof(*entities),
-					   write_spawn});
+		   &(struct entities_said){.type = GAME_SPAWN,
+					   .bytes = sizeof(struct game_spawn),
+					   .n = n,
+					   .at = entities,
+					   .stride = sizeof(*entities),
+					   .write = write_spawn});
 }
 
 int pgg_move_entities(pgg *game, const char *world, const struct pgg_position *places, uint32_t n)
 {
 	static_assert(sizeof(*places) == sizeof(struct game_position), "as it lies in the record");
 	return say(game, world,
-		   &(struct entities_said){GAME_MOVE_ENTITIES, sizeof(struct game_position), n, places, sizeof(*places),
-					   write_place});
+		   &(struct entities_said){.type = GAME_MOVE_ENTITIES,
+					   .bytes = sizeof(struct game_position),
+					   .n = n,
+					   .at = places,
+					   .stride = sizeof(*places),
+					   .write = write_place});
+}
+
+static void write_state(void *item, const void *from)
+{
+	const struct pgg_state *said = from;
+	struct game_state state = {.entity = said->entity, .length = said->bytes};
+
+	memcpy(state.state, said->data, state.length);
+	memcpy(item, &state, sizeof(state));
+}
+
+static int set_states(pgg *game, const char *world, const struct pgg_state *states, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (states[i].bytes > GAME_STATE_MAX)
+			return refuse(game, PGG_TOO_LONG, "bytes of the state of %u: %u, at most %u", states[i].entity,
+				      states[i].bytes, GAME_STATE_MAX);
+	return say(game, world,
+		   &(struct entities_said){.type = GAME_STATE,
+					   .bytes = sizeof(struct game_state),
+					   .n = n,
+					   .at = states,
+					   .stride = sizeof(*states),
+					   .write = write_state,
+					   .players = !world});
+}
+
+int pgg_set_states(pgg *game, const char *world, const struct pgg_state *states, uint32_t n)
+{
+	return set_states(game, world ? world : "", states, n);
+}
+
+int pgg_set_player_states(pgg *game, const struct pgg_state *states, uint32_t n)
+{
+	return set_states(game, NULL, states, n);
 }
 
 int pgg_despawn(pgg *game, const char *world, const uint32_t *entities, uint32_t n)
 {
 	return say(game, world,
-		   &(struct entities_said){GAME_DESPAWN, sizeof(*entities), n, entities, sizeof(*entities),
-					   write_identity});
+		   &(struct entities_said){.type = GAME_DESPAWN,
+					   .bytes = sizeof(*entities),
+					   .n = n,
+					   .at = entities,
+					   .stride = sizeof(*entities),
+					   .write = write_identity});
 }
 
 uint32_t pgg_entity_worker(const pgg *game, uint32_t entity)

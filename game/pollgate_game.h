@@ -179,7 +179,9 @@ enum pgg_entity_why {
 	PGG_ENTITY_NO_ROOM = 1, /* the world has as many as worlds.entities of the configuration says */
 	PGG_ENTITY_TAKEN = 2,   /* another process has one of this identity */
 	PGG_ENTITY_NONE = 3,    /* this process has none of this identity there */
-	PGG_ENTITY_PLACE = 4    /* the world has no such place, or nobody can be so fast */
+	PGG_ENTITY_PLACE = 4,   /* the world has no such place, or nobody can be so fast */
+	PGG_ENTITY_STATE = 5,   /* its state is too long, which this library sees before */
+	PGG_ENTITY_PLAYER = 6   /* no such player is connected, whose state this should be; `world` is empty */
 };
 
 /** What became of a pgg_search(). All but the first two have found nobody. */
@@ -257,7 +259,7 @@ struct pgg_event {
 		struct {
 			uint32_t entity;
 			uint32_t why;      /* enum pgg_entity_why */
-			const char *world; /* its name */
+			const char *world; /* its name; "": of a player's state */
 		} refused;
 		struct {
 			uint32_t cookie; /* of the question */
@@ -355,14 +357,14 @@ int pgg_ask(pgg *game, uint32_t player, uint32_t cookie);
 
 /* ---------------------------------------------------------------- in worlds, beside the players */
 
-#define PGG_STATE_MAX 32 /* bytes of the game's own state of an entity, which players are not told yet */
+#define PGG_STATE_MAX 32 /* bytes of the game's own state of an entity, or of a player */
 
 /** What players see beside each other: whatever lives, flies or lies there. */
 struct pgg_entity {
 	uint32_t entity; /* chosen by the game: its identity, unique in its world, among all processes */
 	float position[3];
 	float velocity[3];
-	uint8_t state_bytes; /* PGG_STATE_MAX at most */
+	uint8_t state_bytes; /* PGG_STATE_MAX at most: see pgg_set_states() */
 	uint8_t state[PGG_STATE_MAX];
 };
 
@@ -376,6 +378,21 @@ int pgg_spawn(pgg *game, const char *world, const struct pgg_entity *entities, u
 /** Between two of these an entity goes on with its velocity, for a quarter of a second at most.
  *  @param places  whose `player` is the entity */
 int pgg_move_entities(pgg *game, const char *world, const struct pgg_position *places, uint32_t n);
+
+/** What this game says of one beside where it is: what it looks like, how it fares. */
+struct pgg_state {
+	uint32_t entity; /* or player */
+	uint8_t bytes;   /* PGG_STATE_MAX at most; 0: nothing */
+	uint8_t data[PGG_STATE_MAX];
+};
+
+/** Of entities that this process has. Whoever sees one is told its state once, and again when it is another one: whoever comes into
+ *  sight later, then. Of several changes in a row players may be told the last alone. PGG_TOO_LONG. */
+int pgg_set_states(pgg *game, const char *world, const struct pgg_state *states, uint32_t n);
+
+/** The same of players, in whichever worlds they are. It holds until the connection ends: after PGG_JOINED, of PGG_HOW_AGAIN too, say it
+ *  again. Those who are not here are left out. */
+int pgg_set_player_states(pgg *game, const struct pgg_state *states, uint32_t n);
 
 int pgg_despawn(pgg *game, const char *world, const uint32_t *entities, uint32_t n);
 

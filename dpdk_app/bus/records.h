@@ -92,7 +92,8 @@ struct game_position {
 struct game_refused {
 	uint32_t entity;
 	uint8_t order; // enum game_order_type
-	uint8_t why; // 1: the world has no room, 2: the identity is another process's, 3: no such entity, 4: no such place
+	uint8_t why; // 1: the world has no room, 2: the identity is another process's, 3: no such entity, 4: no such place,
+		     // 5: a state that is too long, 6: no such player
 	uint8_t zero[2];
 	char world[32];
 } PACKED;
@@ -150,6 +151,7 @@ enum game_order_type {
 	GAME_WORLD = 10,
 	GAME_SPAWN = 11,
 	GAME_MOVE_ENTITIES = 12,
+	GAME_STATE = 13,
 	GAME_DESPAWN = 14,
 	GAME_SEARCH = 16,
 };
@@ -230,9 +232,10 @@ struct game_world {
 #define GAME_STATE_MAX 32
 
 /// Entities of the process: GAME_SPAWN: struct game_spawn each; GAME_MOVE_ENTITIES: struct game_position each, whose `player` is
-/// the entity; GAME_DESPAWN: u32 entity each. An entity is the worker's that game_entity_worker() says.
+/// the entity; GAME_STATE: struct game_state each; GAME_DESPAWN: u32 entity each. An entity is the worker's that
+/// game_entity_worker() says.
 struct game_entities {
-	char world[GAME_WORLD_NAME]; // zeros behind it
+	char world[GAME_WORLD_NAME]; // zeros behind it; of GAME_STATE all zeros: players, in whichever worlds they are
 } PACKED;
 
 /// A new entity; or one that the process has already is put there.
@@ -241,6 +244,14 @@ struct game_spawn {
 	float position[3];
 	float velocity[3];
 	uint8_t length; // of the game's own state, GAME_STATE_MAX at most
+	uint8_t zero[3];
+	uint8_t state[GAME_STATE_MAX];
+} PACKED;
+
+/// The game's own state of one: everybody who sees it is told, once. A player has it until the connection ends.
+struct game_state {
+	uint32_t entity; // or player
+	uint8_t length;  // GAME_STATE_MAX at most; 0: none
 	uint8_t zero[3];
 	uint8_t state[GAME_STATE_MAX];
 } PACKED;
@@ -292,8 +303,9 @@ static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_joined_clie
 		      sizeof(struct game_group) == 8 && sizeof(struct game_kick) == 8 &&
 		      sizeof(struct game_place) == 28 && sizeof(struct game_world) == 64 &&
 		      sizeof(struct game_entities) == 32 && sizeof(struct game_spawn) == 64 &&
-		      sizeof(struct game_refused) == 40 && sizeof(struct game_search) == 80 &&
-		      sizeof(struct game_found) == 20 && sizeof(struct game_found_one) == 24 &&
+		      sizeof(struct game_state) == 40 && sizeof(struct game_refused) == 40 &&
+		      sizeof(struct game_search) == 80 && sizeof(struct game_found) == 20 &&
+		      sizeof(struct game_found_one) == 24 &&
 		      sizeof(struct game_ask) == 8,
 	      "what two processes agree on");
 

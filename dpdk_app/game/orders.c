@@ -216,6 +216,7 @@ enum pg_order_refusal order_obey(struct game *game, unsigned process, const stru
 		return obey_world(game, record, order->length, now);
 	case GAME_SPAWN:
 	case GAME_MOVE_ENTITIES:
+	case GAME_STATE:
 	case GAME_DESPAWN:
 		return entities_obey(game, process, order, slice, now);
 	case GAME_SEARCH:

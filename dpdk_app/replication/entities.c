@@ -124,6 +124,7 @@ static void take_away(struct replica *replica, struct entity *entity)
 	struct entities *entities = &replica->entities;
 
 	world_part_remove(replica->part, rank_of(replica, entity));
+	world_game_state_clear(replica->part, entity->number);
 	replica->slot_after[entity->number - replica->numbers.first] = 0;
 	numbers_give_back(&replica->numbers, entity->number);
 	leave_place(entities, find_place(entities, entity->identity));
@@ -217,6 +218,17 @@ enum entity_outcome entity_move(struct replica *replica, struct entity_owner own
 	if (!place_in(replica, motion, now, &place))
 		return ENTITY_PLACE;
 	move(replica, entity, &place, now);
+	return ENTITY_DONE;
+}
+
+enum entity_outcome entity_say(struct replica *replica, struct entity_owner owner, uint32_t identity,
+			       const uint8_t *state, uint8_t length)
+{
+	const struct entity *entity = find(&replica->entities, identity);
+
+	if (!entity || !is_owned(entity, owner))
+		return ENTITY_NONE;
+	world_game_state_set(replica->part, entity->number, identity, state, length);
 	return ENTITY_DONE;
 }
 

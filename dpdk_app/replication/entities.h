@@ -47,10 +47,12 @@ struct entities {
 
 enum entity_outcome {
 	ENTITY_DONE,
-	ENTITY_FULL,  // as many as the world has
-	ENTITY_TAKEN, // another process has one of this identity
-	ENTITY_NONE,  // there is none of this identity, or it is another process's
-	ENTITY_PLACE, // the world has no such place or velocity
+	ENTITY_FULL,   // as many as the world has
+	ENTITY_TAKEN,  // another process has one of this identity
+	ENTITY_NONE,   // there is none of this identity, or it is another process's
+	ENTITY_PLACE,  // the world has no such place or velocity
+	ENTITY_STATE,  // it is too long
+	ENTITY_PLAYER, // no such player is here
 };
 
 uint32_t entities_places(uint32_t capacity);
@@ -61,6 +63,12 @@ enum entity_outcome entity_spawn(struct replica *replica, struct entity_owner ow
 
 enum entity_outcome entity_move(struct replica *replica, struct entity_owner owner, uint32_t identity,
 				const struct motion *motion, uint64_t now);
+
+/// The game's own state of it, which whoever sees it is told.
+/// @param length  at most WORLD_STATE_BYTES_MAX
+enum entity_outcome entity_say(struct replica *replica, struct entity_owner owner, uint32_t identity,
+			       const uint8_t *state, uint8_t length);
+
 enum entity_outcome entity_despawn(struct replica *replica, struct entity_owner owner, uint32_t identity);
 
 /// Of those at the ranks from `from` to before `to`: after a re-rank, before the next one.

@@ -13,6 +13,25 @@ static uint8_t next_epoch(uint8_t epoch)
 	return (uint8_t)((epoch & ~(EPOCHS - 1U)) | ((epoch + 1U) & (EPOCHS - 1U)));
 }
 
+/// As of now, to whoever sees the player.
+static void say_state(const struct replication *replication, struct replica *replica, uint32_t slot)
+{
+	const struct member_state *state = &replication->states[slot];
+
+	world_game_state_set(replica->part, replication->members[slot].number,
+			     replication->shard->store->records[slot].player_id, state->bytes, state->length);
+}
+
+void replication_say(struct replication *replication, uint32_t slot, const uint8_t *state, uint8_t length)
+{
+	const struct member *member = &replication->members[slot];
+
+	replication->states[slot].length = length;
+	memcpy(replication->states[slot].bytes, state, length);
+	if (member->placed)
+		say_state(replication, &replication->replica[member->world - 1], slot);
+}
+
 /// @return false: there is no room, until somebody leaves; the next movement tries again
 static bool place(struct replication *replication, struct replica *replica, struct member *member, uint32_t slot,
 		  uint64_t now)
@@ -37,6 +56,7 @@ static bool place(struct replication *replication, struct replica *replica, stru
 	member->rank = rank;
 	member->ranked = replica->part->reranked;
 	member->placed = true;
+	say_state(replication, replica, slot);
 	observer_begin(&replication->observers[slot], member->epoch, replica->tick);
 	counter_set(&replica->counts->players, replica->counts->players + 1);
 	return true;
@@ -47,6 +67,7 @@ static void unplace(struct replica *replica, struct member *member)
 	if (!member->placed)
 		return;
 	world_part_remove(replica->part, member_rank(replica, member));
+	world_game_state_clear(replica->part, member->number);
 	replica->slot_after[member->number - replica->numbers.first] = 0;
 	numbers_give_back(&replica->numbers, member->number);
 	member->placed = false;

@@ -13,6 +13,7 @@
 #include "replication/shown.h"
 #include "session/shard.h"
 #include "stats/histogram.h"
+#include "world/game_state.h"
 #include "world/glimpses.h"
 #include "world/grid.h"
 #include "world/interest.h"
@@ -56,6 +57,12 @@ struct member {
 static_assert(offsetof(struct member, announces) < CACHE_LINE && offsetof(struct member, reach) == CACHE_LINE,
 	      "two lines");
 
+/// What a game says of a session's player, in whichever world it is, until the connection ends.
+struct member_state {
+	uint8_t length;
+	uint8_t bytes[WORLD_STATE_BYTES_MAX];
+};
+
 /// Where a tick is.
 enum tick_stage {
 	TICK_OVER,
@@ -98,6 +105,7 @@ struct replica {
 	uint32_t *slot_after; // by number, less the first of ours: the player's and 1; or REPLICA_ENTITY; 0: neither
 	struct entities entities;
 	struct plain_player *plain_players; // of the worker; NULL: none can be in a world
+	struct world_game_states states;    // of players and entities of ours
 	uint64_t begins;                    // TSC of tick 0
 	uint64_t tick_cycles;
 	uint64_t parts_per_cycle;      // WORLD_TOLD_PER_TICK in a tick; times 2^32
@@ -137,6 +145,7 @@ struct replication {
 	struct replica *replica;
 	struct member *members;             // by slot; pages of it exist once touched
 	struct observer *observers;         // likewise
+	struct member_state *states;        // likewise
 	struct plain_player *plain_players; // by slot of the plain table; likewise; NULL: no such listener has a world
 	struct world_inside *crowd;         // scratch space, of REPLICATION_CROWD_MAX
 	struct waiting *waiting;            // what is said that takes a look through a world: the dispatch's own
@@ -215,6 +224,10 @@ bool replication_place(struct replication *replication, uint32_t slot, const str
 /// @return false: there is no such place in that world; nothing is changed
 bool replication_enter(struct replication *replication, uint32_t slot, uint8_t world, const struct motion *motion,
 		       uint64_t now);
+
+/// A game process says something of one of our players, which whoever sees it is told.
+/// @param length  at most WORLD_STATE_BYTES_MAX
+void replication_say(struct replication *replication, uint32_t slot, const uint8_t *state, uint8_t length);
 
 /// @return 1 and the index of the world of this name; 0: there is none
 uint8_t replication_find(const struct replication *replication, const char *name);

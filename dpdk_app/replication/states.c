@@ -131,6 +131,8 @@ static void fill_state(struct replication *replication, uint32_t slot, struct le
 	counter_add(&replica->counts->state_bytes, state.bytes);
 	counter_add(&replica->counts->told, state.records);
 	counter_add(&replica->counts->told_in_full, state.fulls);
+	if (unlikely(state.states != 0))
+		counter_add(&replica->counts->game_states, state.states);
 	counter_add(&replica->counts->left_out, state.left_out);
 }
 
@@ -168,6 +170,7 @@ static void begun(void *context, uint32_t who)
 	const struct session_record *record = &replication->shard->store->records[who];
 	struct member *member = &replication->members[who];
 
+	replication->states[who].length = 0;
 	member_joins(replication, who, world, pg_tsc());
 	// It may not have heard from the process before this one where it is no more.
 	member->announces = record->epoch != 0 && !member->placed && (world != 0 || record->moved_to != 0);

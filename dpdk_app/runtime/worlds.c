@@ -232,6 +232,7 @@ static void carve_world(const struct pg_gateway *g, uint32_t world, struct carvi
 	replica->shown.entity = carve(from, part.capacity * sizeof(*replica->shown.entity));
 	replica->numbers.back = carve(from, numbers * sizeof(uint32_t));
 	replica->slot_after = carve(from, numbers * sizeof(uint32_t));
+	replica->states.of = carve(from, numbers * sizeof(*replica->states.of));
 	carve_entities(plan, from, &replica->entities);
 	replica->numbers.count = numbers;
 	if (memory)
@@ -260,6 +261,7 @@ static struct replication *carve_all(const struct pg_gateway *g, uint32_t plain_
 	struct world_inside *crowd = carve(from, REPLICATION_CROWD_MAX * sizeof(*crowd));
 	struct waiting *waiting = carve(from, sizeof(*waiting));
 	struct observer *observers = carve(from, g->plan.issued_capacity * sizeof(*observers));
+	struct member_state *states = carve(from, g->plan.issued_capacity * sizeof(*states));
 	const bool has_plain = has_plain_players(&g->plan);
 	struct plain_player *plain_players = carve(from, has_plain ? plain_capacity * sizeof(*plain_players) : 0);
 
@@ -270,6 +272,7 @@ static struct replication *carve_all(const struct pg_gateway *g, uint32_t plain_
 	replication->replica = replica;
 	replication->members = members;
 	replication->observers = observers;
+	replication->states = states;
 	replication->plain_players = has_plain ? plain_players : NULL;
 	for (uint32_t i = 0; i < g->plan.world_count; i++)
 		replica[i].plain_players = replication->plain_players;
@@ -316,6 +319,9 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->began = g->worlds.begins - replica->tick_cycles;
 	replica->due = g->worlds.begins;
 	replica->numbers.first = w->number * replica->numbers.count;
+	replica->states.first = replica->numbers.first;
+	replica->states.count = replica->numbers.count;
+	replica->part->states = &replica->states;
 	replica->counts = &w->stats->world[world];
 	replica->radius = (uint32_t)(replica->plan->radius_um / replica->plan->quantum_um);
 	replica->leave_radius = (uint32_t)(replica->plan->leave_radius_um / replica->plan->quantum_um);

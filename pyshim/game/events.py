@@ -78,6 +78,8 @@ class Why(IntEnum):
     TAKEN = 2  # another process has one of this identity
     NONE = 3  # this process has none of this identity there
     PLACE = 4  # the world has no such place, or nobody can be so fast
+    STATE = 5  # its state is too long, which the library sees before
+    PLAYER = 6  # no such player is connected, whose state this should be; `world` is empty
 
 
 class EntityRefused(NamedTuple):

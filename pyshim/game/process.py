@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from enum import IntEnum
 from pathlib import Path
@@ -82,7 +82,21 @@ class Entity(NamedTuple):
     identity: int  # chosen by the game, unique in its world among all processes
     position: tuple[float, float, float]  # m
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m/s
-    state: bytes = b""  # the game's own, up to 32 bytes; players are not told it yet
+    state: bytes = b""  # the game's own, up to 32 bytes: see `Game.set_states()`
+
+
+def _put_state(at: Any, identity: int, state: bytes) -> int:
+    if len(state) > lib.PGG_STATE_MAX:
+        raise GameError(lib.PGG_TOO_LONG, f"state of {identity}: {len(state)} bytes, at most {lib.PGG_STATE_MAX}")
+    ffi.memmove(at, state, len(state))
+    return len(state)
+
+
+def _states(states: Mapping[int, bytes]) -> Any:
+    items = ffi.new("struct pgg_state[]", len(states))
+    for item, (identity, state) in zip(items, states.items(), strict=True):
+        item.entity, item.bytes = identity, _put_state(item.data, identity, state)
+    return items
 
 
 class Statistics(NamedTuple):
@@ -372,13 +386,8 @@ class Game(Searching):
         """
         items = ffi.new("struct pgg_entity[]", len(entities))
         for item, one in zip(items, entities, strict=True):
-            if len(one.state) > lib.PGG_STATE_MAX:
-                raise GameError(
-                    lib.PGG_TOO_LONG, f"state of entity {one.identity}: {len(one.state)} bytes, at most 32"
-                )
             item.entity, item.position, item.velocity = one.identity, one.position, one.velocity
-            item.state_bytes = len(one.state)
-            ffi.memmove(item.state, one.state, len(one.state))
+            item.state_bytes = _put_state(item.state, one.identity, one.state)
         self._said(lib.pgg_spawn(self._attached(), world.encode(), items, len(entities)))
 
     def move_entities(self, world: str, places: Sequence[Entity] | Bytes) -> None:
@@ -394,6 +403,22 @@ class Game(Searching):
             raw = b"".join(_PLACE.pack(one.identity, *one.position, *one.velocity) for one in places)
         items = ffi.from_buffer("struct pgg_position[]", raw)
         self._said(lib.pgg_move_entities(self._attached(), world.encode(), items, len(items)))
+
+    def set_states(self, world: str, states: Mapping[int, bytes]) -> None:
+        """The game's own state of entities of this process: up to 32 bytes of each.
+
+        Whoever sees one is told once, and again when it is another one; who comes into sight later, then.
+        """
+        items = _states(states)
+        self._said(lib.pgg_set_states(self._attached(), world.encode(), items, len(items)))
+
+    def set_player_states(self, states: Mapping[int, bytes]) -> None:
+        """The same of players, in whichever worlds they are, until the connection ends.
+
+        After `Joined`, also of `How.AGAIN`, say it again. Those who are not here are left out.
+        """
+        items = _states(states)
+        self._said(lib.pgg_set_player_states(self._attached(), items, len(items)))
 
     def despawn(self, world: str, identities: Iterable[int]) -> None:
         """They are there no more."""

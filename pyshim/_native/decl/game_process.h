@@ -103,6 +103,13 @@ struct pgg_position {
 };
 int pgg_spawn(pgg *game, const char *world, const struct pgg_entity *entities, uint32_t n);
 int pgg_move_entities(pgg *game, const char *world, const struct pgg_position *places, uint32_t n);
+struct pgg_state {
+	uint32_t entity;
+	uint8_t bytes;
+	uint8_t data[...];
+};
+int pgg_set_states(pgg *game, const char *world, const struct pgg_state *states, uint32_t n);
+int pgg_set_player_states(pgg *game, const struct pgg_state *states, uint32_t n);
 int pgg_despawn(pgg *game, const char *world, const uint32_t *entities, uint32_t n);
 uint32_t pgg_entity_worker(const pgg *game, uint32_t entity);
 int pgg_place(pgg *game, uint32_t player, const float *position, const float *velocity);
