@@ -334,14 +334,12 @@ struct pgc_event {
 			const char *name; /* UTF-8, ended by a 0 */
 			float low[3];     /* its lowest corner */
 			float radius;     /* metres: so far one sees */
-			uint8_t slots;    /* and so many */
-			uint8_t tick_hz;
+			uint8_t slots, tick_hz; /* and so many; ticks a second */
 		} world;
 		struct pgc_entity entity; /* ENTER, LEAVE */
 		struct {
 			struct pgc_entity entity;
-			uint8_t version;
-			uint8_t bytes; /* at most 32 */
+			uint8_t version, bytes; /* at most 32 */
 			const uint8_t *data;
 		} state;
 		struct {
@@ -366,6 +364,7 @@ struct pgc_sight {
 	float position[3];
 	float velocity[3];
 	uint32_t beyond_ms; /* how far the time is from the nearest that is known of it; 0: it is between two */
+	uint8_t state_bytes, state[32]; /* the game's own state of it, as far as it has come; see PGC_EVENT_STATE */
 };
 
 /** All who are in sight, at a time between what came: options.world_delay_ms before `at_ns`. @return how many

@@ -162,6 +162,14 @@ static uint32_t ms_of(const struct world_known *world, double ticks)
 	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
+static void tell_own_state(const struct world_slot *slot, struct pgc_sight *out)
+{
+	static_assert(sizeof(out->state) == sizeof(slot->game.data), "all of it");
+	out->state_bytes = slot->game_any ? slot->game.bytes : 0;
+	memset(out->state, 0, sizeof(out->state));
+	memcpy(out->state, slot->game.data, out->state_bytes);
+}
+
 static void tell_seen(const struct world_view *view, unsigned slot, uint64_t at_ns, struct pgc_sight *out)
 {
 	const struct world_known *world = &view->world;
@@ -169,6 +177,7 @@ static void tell_seen(const struct world_view *view, unsigned slot, uint64_t at_
 	const double parts = WORLD_VELOCITY_PARTS >> world_velocity_shift(world->tick_hz);
 
 	out->entity = entity_of(&view->slot[slot].who, slot);
+	tell_own_state(&view->slot[slot], out);
 	out->beyond_ms = ms_of(world, seen.beyond);
 	for (unsigned axis = 0; axis < 3; axis++) {
 		out->position[axis] = place(world, axis, seen.position[axis]);

@@ -81,6 +81,7 @@ def world(turns: int) -> dict[str, Count]:
         "state_bytes": 600 * turns,
         "told": 89 * turns,
         "told_in_full": turns,
+        "game_states": 0,
         "left_out": 0,
         "shed": 0,
         "looks": turns,

@@ -147,6 +147,24 @@ def test_the_games_state_is_told_once_for_each_version() -> None:
     assert isinstance(again, EntityState)
 
 
+def test_versions_of_the_games_state_come_round() -> None:
+    player = Player()
+    player.take(state(1, full(0, 7), Games(0, 1, b"a")))
+    (changed,) = player.take(state(3, Games(0, 1, b"after 256 changes")))
+    assert isinstance(changed, EntityState)
+    assert changed.data == b"after 256 changes"
+
+
+def test_who_is_in_sight_is_shown_with_the_games_state() -> None:
+    player = Player()
+    player.take(state(1, full(0, 7), full(1, 8), Games(0, 1, b"a")))
+    assert [one.state for one in player.view.in_sight(0.0)] == [b"a", b""]
+    player.take(state(3, Games(0, 2, b"")))
+    assert [one.state for one in player.view.in_sight(0.0)] == [b"", b""]
+    player.take(state(4, full(0, 9), Games(1, 1, b"b")))
+    assert [one.state for one in player.view.in_sight(0.0)] == [b"", b"b"]
+
+
 def test_a_late_state_of_the_games_is_not_of_who_has_the_slot_now() -> None:
     player = Player()
     player.take(state(1, full(0, 7)))

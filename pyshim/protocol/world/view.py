@@ -59,6 +59,7 @@ class Seen:
     position: Vector  # metres
     velocity: Vector  # metres per second
     beyond_s: float  # how far the time is from the nearest frame that tells of him; 0.0: it is between two
+    state: bytes = b""  # the game's own state of him, as far as it has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +292,9 @@ class WorldView:
             if slot.entity is not None:
                 shown = slot.history.at(self._shown_tick(slot, at_s), most, world.velocity_parts)
                 position, velocity = world.position_m(shown.position), world.velocity_mps(shown.place)
-                found.append(Seen(slot.entity, position, velocity, shown.beyond_ticks / world.tick_hz))
+                state = slot.games[1].data if slot.games is not None else b""
+                beyond_s = shown.beyond_ticks / world.tick_hz
+                found.append(Seen(slot.entity, position, velocity, beyond_s, state))
         return tuple(found)
 
     def glimpses(self, at_s: float) -> tuple[GlimpseSeen, ...]:
