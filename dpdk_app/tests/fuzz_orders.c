@@ -2,6 +2,9 @@
 // fuzz_orders.c: a game process that says anything: each order is done or refused for one reason, nobody's memory is lost, and
 // what is no order of a sound ring breaks nothing but the words of who said it.
 //
+// Two worlds are there, with room for a few entities, and after each step of the input a tick of theirs passes: who is counted is
+// there, and of numbers that nobody has nothing is said.
+//
 // Two clients of the netcode profile are in; in an order of at least eight bytes, each of the first two numbers that is 200 or 201
 // stands for one of them.
 //
@@ -13,6 +16,7 @@
 #include <string.h>
 
 #include "game_fixture.h"
+#include "replica_fixture.h"
 
 #include "session/connection.h"
 
@@ -21,6 +25,8 @@
 #define CLIENT_NUMBER 200
 #define TURNS_MAX 1000
 #define INPUTS_OF_ONE 200 // fixture
+#define ENTITIES 12
+#define ENDS_MAX 100 // turns until what a process had is gone
 
 static void require(bool condition)
 {
@@ -29,6 +35,7 @@ static void require(bool condition)
 }
 
 static struct game_fixture *fixture;
+static struct replica_fixture *worlds;
 static bool is_in[GAME_PLAYERS];
 static unsigned inputs;
 
@@ -189,6 +196,15 @@ static void hurry_or_not(void)
 	fixture->routes.read_budget = fixture->routes.read_budget != 0 ? 0 : UINT32_MAX;
 }
 
+static void tick_worlds(void)
+{
+	replica_fixture_tick(worlds);
+	for (uint32_t world = 0; world < REPLICA_WORLDS; world++) {
+		require(replica_fixture_is_sound(&worlds->replication[0]->replica[world]));
+		require(worlds->all[world] == worlds->replication[0]->replica[world].counts->entities);
+	}
+}
+
 /// @return bytes of the input that it took
 static size_t step(const uint8_t *data, size_t size)
 {
@@ -215,6 +231,7 @@ static size_t step(const uint8_t *data, size_t size)
 static void begin(void)
 {
 	fixture = game_fixture_open_netcode(2 * CLIENTS, false);
+	worlds = replica_fixture_open(fixture->sessions, 1, ENTITIES);
 	game_fixture_attach(fixture, true);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		netcode_player_init(&client[i], 77 + i, (uint16_t)(4000 + i));
@@ -229,9 +246,18 @@ static void end(void)
 	memset(is_in, 0, sizeof(is_in));
 	require(fixture->sessions->shard[0]->ctx.pool->used == 0);
 	fixture->routes.read_budget = UINT32_MAX;
-	attach_next(); // which has no groups
+	attach_next(); // which has no groups, and no entities
+	for (unsigned turns = 0; fixture->game->disowned != 0; turns++) {
+		require(turns < ENDS_MAX);
+		game_fixture_turn(fixture);
+		read_all();
+	}
+	tick_worlds();
+	for (uint32_t world = 0; world < REPLICA_WORLDS; world++)
+		require(worlds->all[world] == 0 && worlds->replication[0]->replica[world].counts->players == 0);
 	if (++inputs % INPUTS_OF_ONE != 0)
 		return;
+	replica_fixture_close(worlds);
 	game_fixture_close(fixture);
 	fixture = NULL;
 }
@@ -246,6 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		data += took;
 		size -= took;
+		tick_worlds();
 	}
 	end();
 	return 0;

@@ -45,7 +45,44 @@ def orders() -> dict[str, bytes]:
     said, bag = struct.pack("<IBBBB", 0, 70, 1, 1, 1), struct.pack("<IBBBB", 0, 131, 1, 1, 1)
     to_all = struct.pack("<II", players, 0) + said + struct.pack(f"<{players}I", *range(1, players + 1))
     one, group = bytes([comes]), struct.pack("<II", 1, 0)
+    world, spawn, move, say, despawn = range(10, 15)
+    meadow, cave, no_world = b"meadow".ljust(32, b"\0"), b"cave".ljust(32, b"\0"), bytes(32)
+
+    def spawned(entity: int, x: float, state: bytes) -> bytes:
+        return struct.pack("<I6fB3x32s", entity, x, 2, 3, 4, 5, 6, len(state), state)
+
+    def stated(who: int, state: bytes, length: int | None = None) -> bytes:
+        return struct.pack("<IB3x32s", who, len(state) if length is None else length, state)
+
+    def entered(name: bytes, x: float) -> bytes:
+        return struct.pack("<IB3x32s6f", 1, 1, name, x, 2, 3, 0, 0, 0)
+
+    tree = order(spawn, meadow + spawned(5, 1, b"oak"))
     return {
+        "spawn": tree + order(spawn, meadow + spawned(5, 9, b"") + spawned(6, 2, b"elm")),
+        "spawn-full": b"".join(order(spawn, meadow + spawned(i, i, b"x")) for i in range(1, 15)),
+        "spawn-nowhere": order(spawn, meadow + spawned(1, float("nan"), b""))
+        + order(spawn, cave + spawned(2, 1e9, b"")),
+        "spawn-move-despawn": tree
+        + order(move, meadow + struct.pack("<I6f", 5, 7, 7, 7, 1, 1, 1))
+        + order(despawn, meadow + struct.pack("<II", 5, 6)),
+        "spawn-next": tree + bytes([next_process]) + tree,
+        "state": tree
+        + order(say, meadow + stated(5, b"stump") + stated(6, b"none"))
+        + order(despawn, meadow + b"\5\0\0\0"),
+        "state-long": tree
+        + order(say, meadow + stated(5, bytes(32), 33))
+        + order(say, no_world + stated(1, b"", 255)),
+        "state-player": one
+        + order(say, no_world + stated(1, b"crowned"))
+        + order(world, entered(meadow, 1))
+        + one,
+        "world": one
+        + order(world, entered(meadow, 1))
+        + order(world, entered(cave, 2))
+        + order(world, entered(no_world, 3)),
+        "world-none": order(spawn, no_world + spawned(1, 1, b""))
+        + order(spawn, b"moon".ljust(32, b"\0") + spawned(1, 1, b"")),
         "send": one + order(send, struct.pack("<II", 1, 0) + said + b"hello"),
         "send-theirs": one + order(send, struct.pack("<II", 1, 0) + bag + b"things"),
         "send-nobody": order(send, struct.pack("<II", 99, 0) + said),

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "part_fixture.h"
+#include "world/game_state.h"
 #include "world/glimpses.h"
 #include "world/grid.h"
 #include "world/interest.h"
@@ -334,6 +335,58 @@ static void test_states_of_the_other_worker_are_of_one_frame(void **state)
 	assert_true(told > 0);
 }
 
+/// The game's own state of one, over and over: each byte of it is the same.
+static void *say(void *argument)
+{
+	struct fixture *f = argument;
+
+	for (uint32_t i = 1; !atomic_load(&f->ends); i++) {
+		uint8_t bytes[WORLD_STATE_BYTES_MAX];
+
+		memset(bytes, (int)(i & 0xff), sizeof(bytes));
+		world_game_state_set(f->worker[1].part, 5, 55, bytes, (uint8_t)(1 + i % WORLD_STATE_BYTES_MAX));
+	}
+	return NULL;
+}
+
+static bool is_whole(const struct world_game_said *said)
+{
+	uint8_t bytes[WORLD_STATE_BYTES_MAX];
+
+	memcpy(bytes, said->word, sizeof(bytes));
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		if (bytes[i] != (i < said->length ? bytes[0] : 0))
+			return false;
+	return said->length <= sizeof(bytes);
+}
+
+static void test_what_games_say_is_read_whole_or_not_at_all(void **state)
+{
+	static struct world_game_state of[8];
+	static const struct world_game_states states = {.count = 8, .of = of};
+	struct fixture *f = *state;
+	uint32_t version = 0;
+	pthread_t other;
+
+	f->worker[1].part->states = &states;
+	assert_int_equal(pthread_create(&other, NULL, say, f), 0);
+	for (unsigned read = 0; read < TURNS;) {
+		struct world_game_said said;
+
+		if (!world_game_state_read(f->worker[1].part, 5, 55, &said)) {
+			sched_yield(); // it is under the pen
+			continue;
+		}
+		assert_true(is_whole(&said));
+		assert_true(said.version >= version);
+		version = said.version;
+		read++;
+	}
+	atomic_store(&f->ends, true);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	f->worker[1].part->states = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_states_of_the_other_worker_are_of_one_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_glimpses_of_the_other_worker_are_whole_while_it_writes, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_what_games_say_is_read_whole_or_not_at_all, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

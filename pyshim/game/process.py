@@ -87,7 +87,9 @@ class Entity(NamedTuple):
 
 def _put_state(at: Any, identity: int, state: bytes) -> int:
     if len(state) > lib.PGG_STATE_MAX:
-        raise GameError(lib.PGG_TOO_LONG, f"state of {identity}: {len(state)} bytes, at most {lib.PGG_STATE_MAX}")
+        raise GameError(
+            lib.PGG_TOO_LONG, f"state of {identity}: {len(state)} bytes, at most {lib.PGG_STATE_MAX}"
+        )
     ffi.memmove(at, state, len(state))
     return len(state)
 
