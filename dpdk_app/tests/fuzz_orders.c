@@ -18,6 +18,7 @@
 #include "game_fixture.h"
 #include "replica_fixture.h"
 
+#include "game/entities.h"
 #include "session/connection.h"
 
 #define LONG_ORDER 700
@@ -246,11 +247,11 @@ static void end(void)
 	memset(is_in, 0, sizeof(is_in));
 	require(fixture->sessions->shard[0]->ctx.pool->used == 0);
 	fixture->routes.read_budget = UINT32_MAX;
-	attach_next(); // which has no groups, and no entities
+	attach_next(); // which has no groups
+	entities_end(fixture->game, 0);
 	for (unsigned turns = 0; fixture->game->disowned != 0; turns++) {
 		require(turns < ENDS_MAX);
-		game_fixture_turn(fixture);
-		read_all();
+		entities_end_some(fixture->game);
 	}
 	tick_worlds();
 	for (uint32_t world = 0; world < REPLICA_WORLDS; world++)
