@@ -332,7 +332,7 @@ static void test_weather(UNUSED void **state)
 			struct sight *sight = open_sight("auto", weathers[i], seed);
 
 			pass(sight, 600);
-			assert_true(sight->game_states > 20);
+			assert_true(sight->game_states >= 5);
 			comes_to_rest(sight);
 			assert_int_equal(sight->observer->unsure, 0);
 			close_sight(sight);
