@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "game_fixture.h"
-#include "replica_fixture.h"
+#include "replication_fixture.h"
 
 #include "game/entities.h"
 #include "session/connection.h"
@@ -36,7 +36,7 @@ static void require(bool condition)
 }
 
 static struct game_fixture *fixture;
-static struct replica_fixture *worlds;
+static struct replication_fixture *worlds;
 static bool is_in[GAME_PLAYERS];
 static unsigned inputs;
 
@@ -199,10 +199,10 @@ static void hurry_or_not(void)
 
 static void tick_worlds(void)
 {
-	replica_fixture_tick(worlds);
-	for (uint32_t world = 0; world < REPLICA_WORLDS; world++) {
-		require(replica_fixture_is_sound(&worlds->replication[0]->replica[world]));
-		require(worlds->all[world] == worlds->replication[0]->replica[world].counts->entities);
+	replication_fixture_tick(worlds, true);
+	for (uint32_t world = 0; world < FIXTURE_WORLDS; world++) {
+		require(replication_fixture_is_sound(&worlds->replication->replica[world]));
+		require(worlds->all[world] == worlds->replication->replica[world].counts->entities);
 	}
 }
 
@@ -232,7 +232,7 @@ static size_t step(const uint8_t *data, size_t size)
 static void begin(void)
 {
 	fixture = game_fixture_open_netcode(2 * CLIENTS, false);
-	worlds = replica_fixture_open(fixture->sessions, 1, ENTITIES);
+	worlds = replication_fixture_open_for(fixture->sessions, 1, ENTITIES);
 	game_fixture_attach(fixture, true);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		netcode_player_init(&client[i], 77 + i, (uint16_t)(4000 + i));
@@ -254,11 +254,11 @@ static void end(void)
 		entities_end_some(fixture->game);
 	}
 	tick_worlds();
-	for (uint32_t world = 0; world < REPLICA_WORLDS; world++)
-		require(worlds->all[world] == 0 && worlds->replication[0]->replica[world].counts->players == 0);
+	for (uint32_t world = 0; world < FIXTURE_WORLDS; world++)
+		require(worlds->all[world] == 0 && worlds->replication->replica[world].counts->players == 0);
 	if (++inputs % INPUTS_OF_ONE != 0)
 		return;
-	replica_fixture_close(worlds);
+	replication_fixture_close(worlds);
 	game_fixture_close(fixture);
 	fixture = NULL;
 }

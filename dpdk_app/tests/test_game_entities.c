@@ -7,19 +7,19 @@
 #include <string.h>
 
 #include "game/entities.h"
-#include "replica_fixture.h"
+#include "replication_fixture.h"
 #include "session/connection.h"
 
 #define ENTITIES 8
 #define MANY 300
 
 static struct game_fixture *fixture;
-static struct replica_fixture *worlds;
+static struct replication_fixture *worlds;
 
 static void open_worlds(uint32_t entities)
 {
 	fixture = game_fixture_open();
-	worlds = replica_fixture_open(fixture->sessions, 1, entities);
+	worlds = replication_fixture_open_for(fixture->sessions, 1, entities);
 	game_fixture_attach(fixture, false);
 	while (game_fixture_read(fixture) >= 0)
 		;
@@ -39,13 +39,13 @@ static int open_many(void **state UNUSED)
 
 static struct replica *replica_of(uint32_t world)
 {
-	return &worlds->replication[0]->replica[world];
+	return &worlds->replication->replica[world];
 }
 
 static int close_worlds(void **state UNUSED)
 {
-	assert_true(replica_fixture_is_sound(replica_of(0)) && replica_fixture_is_sound(replica_of(1)));
-	replica_fixture_close(worlds);
+	assert_true(replication_fixture_is_sound(replica_of(0)) && replication_fixture_is_sound(replica_of(1)));
+	replication_fixture_close(worlds);
 	game_fixture_close(fixture);
 	return 0;
 }
@@ -130,12 +130,12 @@ static void expect_refused(uint32_t entity, unsigned why)
 
 static uint32_t rank_of(uint32_t world, uint32_t identity, enum world_sort sort)
 {
-	return replica_fixture_find(replica_of(world)->part, identity, sort);
+	return replication_fixture_find(replica_of(world)->part, identity, sort);
 }
 
 static bool is_there(uint32_t world, uint32_t identity, enum world_sort sort)
 {
-	replica_fixture_tick(worlds);
+	replication_fixture_tick(worlds, true);
 	return rank_of(world, identity, sort) != WORLD_NOBODY;
 }
 
@@ -144,10 +144,10 @@ static void assert_at(uint32_t entity, double x)
 	const struct replica *replica = replica_of(0);
 	uint32_t rank;
 
-	replica_fixture_tick(worlds);
+	replication_fixture_tick(worlds, true);
 	rank = rank_of(0, entity, WORLD_OTHER);
 	assert_int_not_equal(rank, WORLD_NOBODY);
-	assert_int_equal(world_frame_at(replica->part, worlds->tick)->x[rank], lrint((x + 8000) * 100));
+	assert_int_equal(world_frame_at(replica->part, worlds->tick)->x[rank], lrint((x - FIXTURE_LOW_M) * 100));
 }
 
 static void assert_says(uint32_t world, uint32_t identity, enum world_sort sort, const char *state)
@@ -156,7 +156,7 @@ static void assert_says(uint32_t world, uint32_t identity, enum world_sort sort,
 	struct world_game_said said;
 	uint32_t rank;
 
-	replica_fixture_tick(worlds);
+	replication_fixture_tick(worlds, true);
 	rank = rank_of(world, identity, sort);
 	assert_int_not_equal(rank, WORLD_NOBODY);
 	assert_true(world_game_state_read(part, part->number[rank], identity, &said));
@@ -204,7 +204,7 @@ static void test_who_is_taken_away_is_gone_and_its_state_too(UNUSED void **state
 	spawn(5, 1, "oak");
 	despawn(5);
 	assert_false(is_there(0, 5, WORLD_OTHER));
-	assert_true(replica_fixture_is_sound(replica_of(0)));
+	assert_true(replication_fixture_is_sound(replica_of(0)));
 	despawn(5);
 	expect_refused(5, 3);
 	move(5, 1);
@@ -285,7 +285,7 @@ static void test_they_go_when_their_process_is_gone(UNUSED void **state)
 	game_fixture_leave(fixture);
 	game_fixture_follow(fixture);
 	for (unsigned i = 0; fixture->game->disowned != 0; i++) {
-		assert_true(i < REPLICA_WORLDS);
+		assert_true(i < FIXTURE_WORLDS);
 		entities_end_some(fixture->game); // in a task of its own
 	}
 	assert_false(is_there(0, 5, WORLD_OTHER));
@@ -312,7 +312,7 @@ static void test_each_is_found_after_re_ranks(UNUSED void **state)
 		assert_says(0, entity, WORLD_OTHER, i % 2 != 0 ? "odd" : "even");
 	}
 	assert_int_equal(replica_of(0)->counts->entities, MANY);
-	assert_true(replica_of(0)->numbers.never == REPLICA_NUMBERS); // some were given again
+	assert_true(replica_of(0)->numbers.never == FIXTURE_NUMBERS); // some were given again
 	while (game_fixture_read(fixture) >= 0)
 		;
 }
@@ -330,7 +330,7 @@ static void test_a_players_state_goes_with_it_from_world_to_world(UNUSED void **
 	assert_says(1, 1, WORLD_PLAYER, "crowned");
 	say("", 1, "deposed");
 	assert_says(1, 1, WORLD_PLAYER, "deposed");
-	assert_true(replica_fixture_is_sound(replica_of(0)));
+	assert_true(replication_fixture_is_sound(replica_of(0)));
 	assert_int_equal(replica_of(1)->counts->arrivals, 1);
 }
 
@@ -343,7 +343,7 @@ static void test_a_players_state_ends_with_the_connection(UNUSED void **state)
 			 SESSION_CLOSED_IDLE, fixture->sessions->now);
 	game_fixture_turn(fixture);
 	assert_false(is_there(0, 1, WORLD_PLAYER));
-	assert_true(replica_fixture_is_sound(replica_of(0)));
+	assert_true(replication_fixture_is_sound(replica_of(0)));
 	fixture->player[0] = fixture_issue(fixture->sessions, 1, 1000, false);
 	game_fixture_connect(fixture, 0);
 	enter(1, "meadow", 5);
@@ -375,16 +375,16 @@ static void test_another_worker_reads_them(UNUSED void **state)
 	const struct entity_owner owner = {0, 1};
 	const struct motion here = {{1, 2, 3}, {0, 0, 0}};
 	struct game_fixture *game = game_fixture_open();
-	struct replica_fixture *two = replica_fixture_open(game->sessions, 2, ENTITIES);
-	struct replica *replica = &two->replication[0]->replica[0];
-	const struct world_parts *parts = two->replication[1]->replica[0].parts;
+	struct replication_fixture *two = replication_fixture_open_for(game->sessions, 2, ENTITIES);
+	struct replica *replica = &two->of[0]->replica[0];
+	const struct world_parts *parts = two->of[1]->replica[0].parts;
 	struct world_game_said said;
 	uint32_t rank;
 
 	assert_int_equal(entity_spawn(replica, owner, 77, &here, game->sessions->now), ENTITY_DONE);
-	assert_int_equal(replica_fixture_find(parts->part[0], 77, WORLD_OTHER), WORLD_NOBODY);
-	replica_fixture_tick(two);
-	rank = replica_fixture_find(parts->part[0], 77, WORLD_OTHER);
+	assert_int_equal(replication_fixture_find(parts->part[0], 77, WORLD_OTHER), WORLD_NOBODY);
+	replication_fixture_tick(two, true);
+	rank = replication_fixture_find(parts->part[0], 77, WORLD_OTHER);
 	assert_int_not_equal(rank, WORLD_NOBODY);
 	assert_int_equal(parts->part[0]->stated, 0);
 	for (unsigned i = 1; i <= 3; i++) {
@@ -392,7 +392,7 @@ static void test_another_worker_reads_them(UNUSED void **state)
 
 		assert_int_equal(entity_say(replica, owner, 77, bytes, sizeof(bytes)), ENTITY_DONE);
 		assert_int_equal(parts->part[0]->stated, i - 1); // until it reads again
-		replica_fixture_tick(two);
+		replication_fixture_tick(two, true);
 		assert_int_equal(parts->part[0]->stated, i);
 		assert_true(world_game_state_read(parts->part[0], parts->part[0]->number[rank], 77, &said));
 		assert_int_equal(said.length, sizeof(bytes));
@@ -400,10 +400,10 @@ static void test_another_worker_reads_them(UNUSED void **state)
 	}
 	assert_int_equal(entity_say(replica, (struct entity_owner){0, 2}, 77, (const uint8_t *)"", 0), ENTITY_NONE);
 	assert_int_equal(entity_despawn(replica, owner, 77), ENTITY_DONE);
-	replica_fixture_tick(two);
-	assert_int_equal(replica_fixture_find(parts->part[0], 77, WORLD_OTHER), WORLD_NOBODY);
+	replication_fixture_tick(two, true);
+	assert_int_equal(replication_fixture_find(parts->part[0], 77, WORLD_OTHER), WORLD_NOBODY);
 	assert_int_equal(two->all[0], 0);
-	replica_fixture_close(two);
+	replication_fixture_close(two);
 	game_fixture_close(game);
 }
 
@@ -413,8 +413,8 @@ static void test_workers_share_the_room_for_entities(UNUSED void **state)
 	const struct entity_owner owner = {0, 1};
 	const struct motion here = {{1, 2, 3}, {0, 0, 0}};
 	struct game_fixture *game = game_fixture_open();
-	struct replica_fixture *two = replica_fixture_open(game->sessions, 2, ENTITIES);
-	struct replica *of[] = {&two->replication[0]->replica[0], &two->replication[1]->replica[0]};
+	struct replication_fixture *two = replication_fixture_open_for(game->sessions, 2, ENTITIES);
+	struct replica *of[] = {&two->of[0]->replica[0], &two->of[1]->replica[0]};
 
 	for (uint32_t i = 0; i < ENTITIES; i++)
 		assert_int_equal(entity_spawn(of[i % 2], owner, i + 1, &here, game->sessions->now), ENTITY_DONE);
@@ -422,8 +422,8 @@ static void test_workers_share_the_room_for_entities(UNUSED void **state)
 	assert_int_equal(entity_spawn(of[1], owner, 100, &here, game->sessions->now), ENTITY_FULL);
 	assert_int_equal(entity_despawn(of[1], owner, 2), ENTITY_DONE);
 	assert_int_equal(entity_spawn(of[0], owner, 100, &here, game->sessions->now), ENTITY_DONE);
-	assert_true(replica_fixture_is_sound(of[0]) && replica_fixture_is_sound(of[1]));
-	replica_fixture_close(two);
+	assert_true(replication_fixture_is_sound(of[0]) && replication_fixture_is_sound(of[1]));
+	replication_fixture_close(two);
 	game_fixture_close(game);
 }
 

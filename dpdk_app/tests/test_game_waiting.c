@@ -161,7 +161,7 @@ static void an_attack_is_told_with_its_judgement(void **state UNUSED)
 	attack(0, 3, 78, false);
 	finish();
 	nobody_waits();
-	assert_int_equal(world->counts.judged[PG_WORLD_JUDGED_HIT], 2);
+	assert_int_equal(world->replica->counts->judged[PG_WORLD_JUDGED_HIT], 2);
 	assert_int_equal(told(2, first), 2);
 	assert_int_equal(first[0]->type, SESSION_ATTACK_EVENT);
 	assert_int_equal(first[0]->length, sizeof(uint32_t) + ATTACK_JUDGED);
@@ -211,7 +211,7 @@ static void what_does_not_fit_is_lost_and_counted_and_an_attack_at_somebody_is_t
 	uint64_t said = 0;
 
 	// The shortest there are: what does not fit any more fits nobody else.
-	while (world->counts.waits_full == 0) {
+	while (world->replica->counts->waits_full == 0) {
 		chat(0, 0, 1);
 		said++;
 		assert_true(said < WAITING_BYTES / 64);
@@ -221,7 +221,7 @@ static void what_does_not_fit_is_lost_and_counted_and_an_attack_at_somebody_is_t
 	assert_int_equal(fixture->sessions->stats[0].messages.lost[PG_LOSS_WORLD_BUSY], 1);
 	attack(1, 3, 1, false); // of somebody who has said nothing else: as where nobody judges
 	assert_int_equal(dispatched(PG_DESTINATION_PLAYER), 1);
-	assert_int_equal(world->counts.judged[PG_WORLD_JUDGED_NOT_JUDGED], 1);
+	assert_int_equal(world->replica->counts->judged[PG_WORLD_JUDGED_NOT_JUDGED], 1);
 	attack(0, 3, 2, false); // it would be heard in another order
 	assert_int_equal(fixture->sessions->stats[0].messages.lost[PG_LOSS_WORLD_BUSY], 2);
 	finish();
@@ -243,7 +243,7 @@ static void ranks_that_change_meanwhile_change_nothing(void **state UNUSED)
 	nobody_waits();
 	for (unsigned player = 1; player < NEAR; player++)
 		assert_int_equal(told(player, all), player == 4 || player == 3 ? 2 : 1);
-	assert_int_equal(world->counts.judged[PG_WORLD_JUDGED_HIT], 1);
+	assert_int_equal(world->replica->counts->judged[PG_WORLD_JUDGED_HIT], 1);
 	assert_int_equal(ended(), 2);
 }
 
