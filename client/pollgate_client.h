@@ -331,9 +331,9 @@ struct pgc_event {
 			const uint8_t *data;
 		} game;
 		struct {
-			const char *name; /* UTF-8, ended by a 0 */
-			float low[3];     /* its lowest corner */
-			float radius;     /* metres: so far one sees */
+			const char *name;       /* UTF-8, ended by a 0 */
+			float low[3];           /* its lowest corner */
+			float radius;           /* metres: so far one sees */
 			uint8_t slots, tick_hz; /* and so many; ticks a second */
 		} world;
 		struct pgc_entity entity; /* ENTER, LEAVE */
