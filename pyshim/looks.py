@@ -9,7 +9,7 @@ from struct import Struct
 
 from pyshim.worker_queue import Refusals, WorkerQueue
 
-ENTITY = Struct("<3I3i3h2x")  # struct pg_world_entity of the data plane
+ENTITY = Struct("<3I3i3hB32sx")  # struct pg_world_entity of the data plane
 _PLAYER = 0
 
 
@@ -30,6 +30,7 @@ class Shown:
     is_player: bool
     position: tuple[int, int, int]  # quanta above the world's lowest corner
     velocity: tuple[int, int, int]  # parts of a quantum per tick: velocity_parts()
+    state: bytes = b""  # the game's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class LookResult:
 
     def shown(self) -> Iterator[Shown]:
         """All of them."""
-        for number, identity, sort, x, y, z, vx, vy, vz in ENTITY.iter_unpack(self.entities):
-            yield Shown(number, identity, sort == _PLAYER, (x, y, z), (vx, vy, vz))
+        for number, identity, sort, x, y, z, vx, vy, vz, length, state in ENTITY.iter_unpack(self.entities):
+            yield Shown(number, identity, sort == _PLAYER, (x, y, z), (vx, vy, vz), state[:length])
 
 
 class LookQueue(WorkerQueue[Look, LookResult]):

@@ -16,6 +16,8 @@ struct pg_world_entity {
 	uint32_t sort;       // 0: a player
 	int32_t position[3]; // quanta above the world's lowest corner
 	int16_t velocity[3]; // per tick, in parts of a quantum: world_velocity_shift()
+	uint8_t state_bytes;
+	uint8_t state[32]; // the game's own
 };
 
 #define PG_WORLD_SLOTS 32

@@ -131,7 +131,10 @@ _SHOWN = {
         "type": "object",
         "description": "cell_m, and cells: x, y, how many; cells with nobody are left out",
     },
-    "player": {"type": "object", "description": "where the player is, and whom it sees"},
+    "player": {
+        "type": "object",
+        "description": "where the player is, and whom it sees; states are hexadecimal",
+    },
 }
 
 

@@ -159,12 +159,13 @@ def sight(entities: Sequence[Shown], scale: Scale, player_id: int, seen: Sequenc
     """Where a player is, and whom it sees, the nearest first."""
     player = next((one for one in entities if one.is_player and one.identity == player_id), None)
     if player is None:  # it came after the frame
-        return {"player_id": player_id, "position": None, "velocity": None, "sees": []}
+        return {"player_id": player_id, "position": None, "velocity": None, "state": "", "sees": []}
     by_number = {one.number: one for one in entities}
     return {
         "player_id": player_id,
         "position": scale.metres(player.position),
         "velocity": scale.metres_per_second(player.velocity),
+        "state": player.state.hex(),
         "sees": sorted(_neighbours(player, by_number, scale, seen), key=lambda one: float(one["distance_m"])),
     }
 
@@ -180,6 +181,7 @@ def _neighbours(
             "identity": one.identity,
             "player": one.is_player,
             "position": scale.metres(one.position),
+            "state": one.state.hex(),
             "distance_m": round(math.dist(one.position, player.position) * scale.quantum_m, 3),
         }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyshim.game import Entity, EntityRefused, Game, GameError, Joined, Why
 from pyshim.protocol.client import Client
 from tests.gate import Gate
+from tests.issuing.gateway import Api
 from tests.world.test_entities import game_of, gateway, heard, player, refused, until
 
 
@@ -69,6 +71,30 @@ def test_a_players_state_holds_from_world_to_world_until_the_connection_ends(tmp
                     await until(lambda: states(eight) == {})
                     async with player(gate, 7, 0, 0):
                         await until(lambda: states(eight) == {7: b""})
+
+        asyncio.run(play())
+
+
+def test_operators_see_the_states(tmp_path: Path) -> None:
+    with gateway(tmp_path) as gate:
+        api = Api(gate)
+
+        def sight() -> dict[str, Any]:
+            found: dict[str, Any] = api("GET", "/v1/world/meadow?player=7").body["player"]
+            return found
+
+        async def play() -> None:
+            async with player(gate, 7, 0, 0) as seven:
+                with game_of(gate) as game:
+                    game.spawn("meadow", [Entity(1, (1, 0, 0), state=b"oak"), Entity(2, (2, 0, 0))])
+                    await is_here(game, 7)
+                    game.set_player_states({7: b"\0crown"})
+                    game.flush()
+                    await until(lambda: states(seven) == {1: b"oak", 2: b""})
+                    found = await asyncio.to_thread(sight)
+                    assert found["state"] == "0063726f776e"
+                    seen = [(one["identity"], one["state"]) for one in found["sees"]]
+                    assert seen == [(1, "6f616b"), (2, "")]
 
         asyncio.run(play())
 

@@ -7,6 +7,8 @@ struct pg_world_entity {
 	uint32_t sort;
 	int32_t position[3];
 	int16_t velocity[3];
+	uint8_t state_bytes;
+	uint8_t state[32];
 };
 struct pg_world_part {
 	uint32_t tick;
