@@ -209,6 +209,7 @@ def check(config: ConfigOption) -> None:
     from pyshim.host import gather
     from pyshim.issuing.access import check_files
     from pyshim.planner import plan
+    from pyshim.recording.files import check_path
     from pyshim.views.plan_text import render_plan
 
     with located(config):
@@ -216,6 +217,8 @@ def check(config: ConfigOption) -> None:
         decided = plan(settings, gather(settings))
         if settings.lets_in:
             check_files(settings)
+        if settings.record.path is not None:
+            check_path(Path(settings.record.path))
     console = Console(highlight=False)
     # Written by us and not by rich, which ends the process its own way when the reader of a pipe has gone.
     with console.capture() as text:

@@ -7,6 +7,7 @@ dpdk_app/world/journal.h says, from the beginning of a block on.
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshim.errors import UsageError
+from pyshim.errors import UnavailableError, UsageError
 
 MAGIC = b"pollgate recording 1\n"
 _HEADER_BYTES_MAX = 1 << 20
@@ -53,6 +54,31 @@ class Saved:
     path: Path
     size_bytes: int
     took_s: float
+
+
+def check_path(path: Path) -> None:
+    """Look whether there can be a file at `path`: who finds out at the end has lost the recording.
+
+    A file is made beside it, for a moment, as the recording's own will be.
+
+    Raises:
+        UnavailableError: there cannot; the message names the key.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
+            pass
+    except OSError as problem:
+        raise cannot(path, problem) from problem
+
+
+def cannot(path: Path, problem: OSError) -> UnavailableError:
+    """What is said when a recording cannot be written."""
+    return UnavailableError(
+        f"record.path: the recording cannot be written to {path}: {problem.strerror}; name a file in a "
+        "directory that this user may write to and that has room"
+    )
 
 
 def write_recording(path: Path, header: Header, journals: Iterable[bytes | memoryview]) -> int:

@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from pyshim import __version__
 from pyshim.dataplane.library import ffi, lib
-from pyshim.errors import PollgateError, UnavailableError
 from pyshim.plan import Plan
-from pyshim.recording.files import Header, RecordedWorld, Saved, write_recording
+from pyshim.recording.files import Header, RecordedWorld, Saved, cannot, check_path, write_recording
 from pyshim.system.memory_file import memory_file
 
 _MICROMETRES = 1_000_000
@@ -34,7 +31,7 @@ class RecordingMemory:
         Raises:
             UnavailableError: there is not enough memory, or no file can be made there.
         """
-        _try_to_make(path)
+        check_path(path)
         self.fd = memory_file("pollgate-recording", plan.recording_bytes)
         self._plan = plan
         self._path = path
@@ -62,7 +59,7 @@ class RecordingMemory:
             try:
                 size = write_recording(path, header, journals)
             except OSError as problem:
-                raise _cannot(path, problem) from problem
+                raise cannot(path, problem) from problem
         return Saved(path, size, time.monotonic() - began)
 
     def _journals(self, last_us: int) -> Iterator[memoryview]:
@@ -95,24 +92,3 @@ class RecordingMemory:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-def _try_to_make(path: Path) -> None:
-    """A file beside it, for a moment: who finds out at the end has lost the recording."""
-    beside = path.with_name(f".{path.name}.tried")
-    try:
-        beside.touch()
-    except OSError as problem:
-        raise _cannot(path, problem) from problem
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-    if path.is_dir():
-        raise _cannot(path, OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
-
-
-def _cannot(path: Path, problem: OSError) -> PollgateError:
-    return UnavailableError(
-        f"record.path: the recording cannot be written to {path}: {problem.strerror}; name a file in a "
-        "directory that this user may write to and that has room"
-    )

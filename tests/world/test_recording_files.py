@@ -152,6 +152,57 @@ def test_where_no_file_can_be_made_nothing_begins(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def check(directory: Path, path: Path) -> subprocess.CompletedProcess[str]:
+    config = configuration(directory) | {"worlds": [WORLD], "record": {"path": str(path)}}
+    config["listen"][0]["world"] = "meadow"
+    file = directory / "gate.yaml"
+    # JSON, which is YAML; the key to be named has a line of its own.
+    file.write_text(json.dumps(config).replace('"path"', '\n"path"'))
+    return subprocess.run(
+        [sys.executable, "-m", "pyshim", "check", "-c", file],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def refusal(path: Path, why: str) -> tuple[int, str]:
+    return 69, (
+        f"gate.yaml:2: record.path: the recording cannot be written to {path}: {why}; name a file in a "
+        "directory that this user may write to and that has room\n"
+    )
+
+
+def said(directory: Path, path: Path) -> tuple[int, str]:
+    found = check(directory, path)
+    return found.returncode, found.stderr.replace(f"{directory}/gate.yaml", "gate.yaml")
+
+
+def test_check_says_where_no_file_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, why in (
+        (tmp_path / "none" / "a.rec", "No such file or directory"),
+        (tmp_path / "file" / "a.rec", "Not a directory"),
+        (tmp_path, "Is a directory"),
+    ):
+        assert said(tmp_path, path) == refusal(path, why)
+    before = sorted(tmp_path.iterdir())
+    assert check(tmp_path, tmp_path / "a.rec").returncode == 0
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_check_says_that_a_directory_may_not_be_written_to(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", kept], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        assert said(tmp_path, kept / "a.rec") == refusal(kept / "a.rec", "Read-only file system")
+    finally:
+        subprocess.run(["umount", kept], check=True)
+
+
 def test_memory_in_which_nothing_was_written_is_an_empty_recording(tmp_path: Path) -> None:
     with RecordingMemory(plan_of(tmp_path), tmp_path / "a.rec") as memory:
         saved = memory.save("asked", 30)
