@@ -29,34 +29,33 @@ static void show_sight(const struct replication *replication, struct replica *re
 	}
 }
 
-static void show_state(const struct world_part *part, struct pg_world_entity *entity)
+struct pg_world_entity shown_entity(const struct world_part *part, const struct world_frame *frame, uint32_t rank)
 {
-	struct world_game_said said;
-
-	static_assert(sizeof(entity->state) == sizeof(said.word), "all of it");
-	if (!world_game_state_read(part, entity->number, entity->identity, &said))
-		return;
-	entity->state_bytes = said.length;
-	memcpy(entity->state, said.word, said.length);
-}
-
-static void show_rank(struct replica *replica, const struct world_frame *frame, uint32_t rank)
-{
-	const struct world_part *part = replica->part;
-	struct shown *shown = &replica->shown;
-	struct pg_world_entity *entity;
-
-	if (part->number[rank] == WORLD_NOBODY || frame->x[rank] == WORLD_FAR)
-		return;
-	entity = &shown->entity[shown->entities++];
-	*entity = (struct pg_world_entity){
+	struct pg_world_entity entity = {
 		.number = part->number[rank],
 		.identity = part->identity[rank],
 		.sort = part->sort[rank],
 		.position = {frame->x[rank], frame->y[rank], frame->z[rank]},
 		.velocity = {frame->vx[rank], frame->vy[rank], frame->vz[rank]},
 	};
-	show_state(part, entity);
+	struct world_game_said said;
+
+	static_assert(sizeof(entity.state) == sizeof(said.word), "all of it");
+	if (world_game_state_read(part, entity.number, entity.identity, &said)) {
+		entity.state_bytes = said.length;
+		memcpy(entity.state, said.word, sizeof(entity.state));
+	}
+	return entity;
+}
+
+static void show_rank(struct replica *replica, const struct world_frame *frame, uint32_t rank)
+{
+	const struct world_part *part = replica->part;
+	struct shown *shown = &replica->shown;
+
+	if (part->number[rank] == WORLD_NOBODY || frame->x[rank] == WORLD_FAR)
+		return;
+	shown->entity[shown->entities++] = shown_entity(part, frame, rank);
 }
 
 static void begin(const struct replica *replica, struct shown *shown)

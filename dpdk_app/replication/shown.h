@@ -14,6 +14,8 @@
 
 struct replication;
 struct replica;
+struct world_frame;
+struct world_part;
 
 struct shown {
 	// the asker's
@@ -36,5 +38,8 @@ struct shown {
 
 /// Copy some more, if somebody asks for it. After the tick's datagrams.
 void shown_step(const struct replication *replication, struct replica *replica);
+
+/// Somebody in a frame, with the game's own state of now.
+struct pg_world_entity shown_entity(const struct world_part *part, const struct world_frame *frame, uint32_t rank);
 
 #endif

@@ -120,13 +120,7 @@ uint32_t pg_replay_entities(const struct pg_replay *replay, uint32_t world, stru
 	for (uint32_t rank = 0; part && rank < part->count && count < room; rank++) {
 		if (part->number[rank] == WORLD_NOBODY)
 			continue;
-		out[count++] = (struct pg_world_entity){
-			.number = part->number[rank],
-			.identity = part->identity[rank],
-			.sort = part->sort[rank],
-			.position = {frame->x[rank], frame->y[rank], frame->z[rank]},
-			.velocity = {frame->vx[rank], frame->vy[rank], frame->vz[rank]},
-		};
+		out[count++] = shown_entity(part, frame, rank);
 	}
 	return count;
 }

@@ -9,7 +9,7 @@
 
 #include "world/replay.h"
 
-#define MEMORY_MAX (32UL << 20)
+#define MEMORY_MAX (96UL << 20) // states of one part are 48 MiB, most of which is never touched
 #define FRAMES_AT_MOST 4096
 
 static void require(bool right)
@@ -23,10 +23,14 @@ static void check(const struct world_replay *replay, const struct replay_frame *
 {
 	const struct world_part *part = replay->parts[frame->world].part;
 	const struct world_frame *at = world_frame_at(part, frame->tick);
+	struct world_game_said said;
 
 	require(world_published(part) == frame->tick && part->count <= part->capacity);
-	for (uint32_t rank = 0; rank < part->count; rank++)
+	for (uint32_t rank = 0; rank < part->count; rank++) {
 		require(at->x[rank] >= 0 && at->x[rank] <= WORLD_FAR);
+		(void)world_game_state_read(part, part->number[rank], part->identity[rank], &said);
+		require(said.length <= WORLD_STATE_BYTES_MAX);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)

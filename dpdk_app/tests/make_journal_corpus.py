@@ -7,7 +7,7 @@ import struct
 
 from make_corpus import write
 
-PART, ADD, REMOVE, MOVE, BEGIN, STEP, RERANK_BEGIN, RERANK_STEP, SLICES, ENTITY, WHOLE = range(1, 12)
+PART, ADD, REMOVE, MOVE, BEGIN, STEP, RERANK_BEGIN, RERANK_STEP, SLICES, ENTITY, WHOLE, STATE = range(1, 13)
 SIZE = 30000, 30000, 3000
 NOBODY = 2**32 - 1
 BLOCK = 65536
@@ -53,6 +53,11 @@ def slices(count: int) -> bytes:
     return entry(SLICES, "II3iIIIIII", 64, 32, *SIZE, 64, count, count, 1500, 1400, 1000)
 
 
+def state(number: int, identity: int, text: bytes, *, longer: int = 0) -> bytes:
+    """The game says something of somebody."""
+    return entry(STATE, "II", number, identity, more=len(text) + longer) + text.ljust(32, b"\0")
+
+
 def journals() -> dict[str, bytes]:
     """Lives of parts, and what cannot have been."""
     two = part() + add(1, 0) + add(2, 1)
@@ -72,6 +77,15 @@ def journals() -> dict[str, bytes]:
         "slices-cut": slices(2) + entity(0, 7) + entry(RERANK_BEGIN) + tick(1501) + slices(0) + entry(WHOLE),
         "worlds": part() + part(world=31) + add(1, 0) + tick(1001),
         "block": part() + entry(0) + bytes(BLOCK - len(part()) - 4) + add(1, 0) + tick(1001),
+        "states": two
+        + state(1, 101, b"oak")
+        + tick(1001)
+        + state(2, 102, bytes(range(32)))
+        + state(1, 101, b"")
+        + tick(1002),
+        "states-slices": slices(1) + entity(0, 7) + state(7, 9, b"oak") + entry(WHOLE) + tick(1501),
+        "states-long": two + state(1, 101, bytes(32), longer=1) + tick(1001),
+        "states-nobody": two + state(NOBODY, 1, b"oak") + tick(1001),
         "outside": part() + add(1, 0) + move(0, x=30000),
         "no-rank": part() + move(0),
         "no-end": two + entry(BEGIN, "III", 1001, 1, 2) + tick(1002),

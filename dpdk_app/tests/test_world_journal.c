@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "part_fixture.h"
+#include "world/game_state.h"
 #include "world/journal.h"
 #include "world/own.h"
 #include "world/replay.h"
@@ -18,11 +19,13 @@
 #define RERANK_TICKS 100
 #define FIRST_US 1790000000000000ULL
 #define TICK_US 20000
-#define MEMORY_MAX (64UL << 20)
+#define MEMORY_MAX (192UL << 20) // 48 MiB for the states of a part
 
 /// A part that lives, as a worker has it.
 struct life {
 	struct world_part *part;
+	struct world_game_states states;
+	struct world_game_state state[NUMBERS];
 	uint32_t rank[NUMBERS]; // of a number; WORLD_NOBODY
 	uint32_t ranked[NUMBERS];
 	uint32_t tick;
@@ -46,6 +49,9 @@ static void make_life(struct fixture *f, uint8_t world)
 
 	plan.velocity_shift = 3U * world; // of one of them
 	life->part = make_part(&plan);
+	memset(life->state, 0, sizeof(life->state));
+	life->states = (struct world_game_states){.count = NUMBERS, .of = life->state};
+	life->part->states = &life->states;
 	life->tick = plan.first;
 	memset(life->rank, 0xff, sizeof(life->rank));
 	journal_part(life->part, &f->journal, world, FIRST_US, TICK_US);
@@ -85,7 +91,18 @@ static uint32_t told_now(struct fixture *f, const struct life *life)
 	return life->tick * WORLD_TOLD_PER_TICK + drawn_below(&f->random, WORLD_TOLD_PER_TICK);
 }
 
-/// Somebody comes, moves, or goes.
+/// Its game says something of somebody, or nothing any more.
+static void say(struct fixture *f, const struct life *life, uint32_t number)
+{
+	uint8_t state[WORLD_STATE_BYTES_MAX];
+
+	for (unsigned i = 0; i < sizeof(state); i++)
+		state[i] = (uint8_t)drawn(&f->random);
+	world_game_state_set(life->part, number, number + 1000, state,
+			     (uint8_t)drawn_below(&f->random, WORLD_STATE_BYTES_MAX + 1));
+}
+
+/// Somebody comes, moves, says something, or goes.
 static void change(struct fixture *f, struct life *life)
 {
 	const int32_t size[3] = {WALK_SIZE, WALK_SIZE, WALK_SIZE / 4};
@@ -101,9 +118,12 @@ static void change(struct fixture *f, struct life *life)
 	life->rank[number] = world_rank_now(life->part, life->rank[number], &life->ranked[number]);
 	if (drawn_below(&f->random, 16) != 0) {
 		world_part_move(life->part, life->rank[number], &place, told_now(f, life));
+		if (drawn_below(&f->random, 4) == 0)
+			say(f, life, number);
 		return;
 	}
 	world_part_remove(life->part, life->rank[number]);
+	world_game_state_clear(life->part, number);
 	life->rank[number] = WORLD_NOBODY;
 }
 
@@ -160,6 +180,20 @@ static void read_ring(struct fixture *f)
 	replay_begin(&f->replay, f->copy + from, f->length, MEMORY_MAX);
 }
 
+static void same_states(const struct world_part *was, const struct world_part *is)
+{
+	struct world_game_said one, other;
+
+	for (uint32_t rank = 0; rank < was->count; rank++) {
+		if (was->number[rank] == WORLD_NOBODY)
+			continue;
+		assert_true(world_game_state_read(was, was->number[rank], was->identity[rank], &one));
+		assert_true(world_game_state_read(is, is->number[rank], is->identity[rank], &other));
+		assert_int_equal(one.length, other.length);
+		assert_memory_equal(one.word, other.word, one.length);
+	}
+}
+
 static void same_frame(const struct world_part *was, const struct world_part *is, uint32_t tick)
 {
 	const struct world_frame *one = world_frame_at(was, tick), *other = world_frame_at(is, tick);
@@ -173,6 +207,7 @@ static void same_frame(const struct world_part *was, const struct world_part *is
 	assert_memory_equal(one->vy, other->vy, count * sizeof(*one->vy));
 	assert_memory_equal(one->vz, other->vz, count * sizeof(*one->vz));
 	assert_memory_equal(was->number, is->number, count * sizeof(*was->number));
+	same_states(was, is);
 }
 
 /// @return frames that were compared
@@ -289,6 +324,21 @@ static void test_what_was_changed_afterwards_differs(void **state)
 	assert_int_equal(frame.tick, FIRST + 1);
 }
 
+/// The first state in what was read.
+static struct journal_state *state_at(const struct fixture *f)
+{
+	union journal_entry entry;
+	size_t at = 0, bytes;
+
+	while ((bytes = journal_entry_at(f->copy + f->from, f->length, at, &entry)) != 0) {
+		if (entry.word.kind == JOURNAL_STATE)
+			return (struct journal_state *)(void *)(f->copy + f->from + at);
+		at += bytes;
+	}
+	fail_msg("nobody has a state");
+	return NULL;
+}
+
 static void test_what_cannot_have_been_done_is_no_journal(void **state)
 {
 	struct fixture *f = *state;
@@ -307,6 +357,11 @@ static void test_what_cannot_have_been_done_is_no_journal(void **state)
 	read_ring(f);
 	f->replay.memory_left = 4096;
 	assert_int_equal(replay_next(&f->replay, &frame), REPLAY_MEMORY);
+	read_ring(f);
+	state_at(f)->word.more = WORLD_STATE_BYTES_MAX + 1;
+	while (replay_next(&f->replay, &frame) == REPLAY_FRAME)
+		;
+	assert_int_equal(replay_next(&f->replay, &frame), REPLAY_BROKEN);
 	read_ring(f);
 	f->replay.length -= 1;
 	while (replay_next(&f->replay, &frame) == REPLAY_FRAME)

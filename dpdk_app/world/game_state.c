@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#include "world/part.h"
+#include "world/journal.h"
+#include "world/own.h"
 
 /// Room for `number`, or NULL: the part has no states, or none of it.
 static struct world_game_state *state_of(const struct world_part *part, uint32_t number)
@@ -29,6 +30,13 @@ static void write(struct world_game_state *state, uint32_t identity, const uint6
 	__atomic_store_n(&state->sequence, sequence != 0 ? sequence : 2, __ATOMIC_RELEASE);
 }
 
+static void write_down(const struct world_part *part, uint32_t number, uint32_t identity,
+		       const uint64_t word[WORLD_STATE_WORDS], uint8_t length)
+{
+	if (unlikely(part->own->journal))
+		journal_state(part, number, identity, word, length);
+}
+
 /// 0 says that there never was one.
 static void tell(struct world_part *part)
 {
@@ -50,6 +58,7 @@ void world_game_state_set(struct world_part *part, uint32_t number, uint32_t ide
 	    memcmp(state->word, word, sizeof(word)) == 0)
 		return;
 	write(state, identity, word, length);
+	write_down(part, number, identity, word, length);
 	tell(part);
 }
 
@@ -61,6 +70,7 @@ void world_game_state_clear(struct world_part *part, uint32_t number)
 	if (!state || state->length == 0)
 		return;
 	write(state, 0, nothing, 0); // nobody asks for it any more: nothing is told
+	write_down(part, number, 0, nothing, 0);
 }
 
 static uint32_t sequence_of(const struct world_game_state *state)

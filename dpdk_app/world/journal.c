@@ -5,10 +5,13 @@
 
 #include <string.h>
 
+#include "world/game_state.h"
 #include "world/own.h"
 
 static_assert(JOURNAL_KINDS <= UINT8_MAX && sizeof(struct journal_word) == 4, "one word");
-static_assert(sizeof(struct journal_move) == 32 && sizeof(struct journal_entity) == 40, "nothing between");
+static_assert(sizeof(struct journal_move) == 32 && sizeof(struct journal_entity) == 40 &&
+		      sizeof(struct journal_state) == 44,
+	      "nothing between");
 
 // ---------------------------------------------------------------- the ring
 
@@ -80,6 +83,7 @@ static const uint8_t entry_bytes[JOURNAL_KINDS] = {
 	[JOURNAL_SLICES] = sizeof(struct journal_slices),
 	[JOURNAL_ENTITY] = sizeof(struct journal_entity),
 	[JOURNAL_WHOLE] = sizeof(struct journal_whole),
+	[JOURNAL_STATE] = sizeof(struct journal_state),
 };
 
 size_t journal_entry_at(const uint8_t *bytes, size_t length, size_t at, union journal_entry *entry)
@@ -279,6 +283,15 @@ void journal_rerank_step(const struct world_part *part, uint32_t elements, bool 
 	append(part, &entry, sizeof(entry));
 }
 
+void journal_state(const struct world_part *part, uint32_t number, uint32_t identity, const void *state, uint8_t length)
+{
+	struct journal_state entry = {
+		.word = word(part, JOURNAL_STATE, length), .number = number, .identity = identity};
+
+	memcpy(entry.state, state, sizeof(entry.state));
+	append(part, &entry, sizeof(entry));
+}
+
 // ---------------------------------------------------------------- everybody
 
 bool journal_slices_begin(struct world_part *part)
@@ -308,6 +321,14 @@ bool journal_slices_begin(struct world_part *part)
 	return true;
 }
 
+static void write_state(const struct world_part *part, uint32_t number, uint32_t identity)
+{
+	struct world_game_said said;
+
+	if (world_game_state_read(part, number, identity, &said) && said.length != 0)
+		journal_state(part, number, identity, said.word, said.length);
+}
+
 static void write_entity(const struct world_part *part, uint32_t rank)
 {
 	const struct world_tables *now = &part->own->now;
@@ -321,6 +342,8 @@ static void write_entity(const struct world_part *part, uint32_t rank)
 	};
 
 	append(part, &entry, sizeof(entry));
+	if (entry.number != WORLD_NOBODY)
+		write_state(part, entry.number, entry.identity);
 }
 
 bool journal_slices_step(struct world_part *part, uint32_t ranks)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "wire/world.h"
 #include "world/part.h"
 
 #define JOURNAL_BLOCK_BYTES 65536
@@ -35,6 +36,7 @@ enum journal_kind {
 	JOURNAL_SLICES, // all entities follow, each in a JOURNAL_ENTITY
 	JOURNAL_ENTITY,
 	JOURNAL_WHOLE, // these were all
+	JOURNAL_STATE, // the game's own, of one; among the slices behind its JOURNAL_ENTITY, if there is one
 	JOURNAL_KINDS,
 };
 
@@ -121,6 +123,12 @@ struct journal_whole {
 	struct journal_word word;
 };
 
+struct journal_state {
+	struct journal_word word; // more: bytes of it; 0: none any more
+	uint32_t number, identity;
+	uint8_t state[WORLD_STATE_BYTES_MAX];
+};
+
 union journal_entry {
 	struct journal_word word;
 	struct journal_part part;
@@ -132,6 +140,7 @@ union journal_entry {
 	struct journal_rerank_step rerank_step;
 	struct journal_slices slices;
 	struct journal_entity entity;
+	struct journal_state state;
 };
 
 /// Read the entry at an offset from the beginning of a block.
@@ -149,7 +158,7 @@ struct journal_head {
 };
 
 #define JOURNAL_MAGIC 0x4a574750 // "PGWJ"
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 
 /// What its worker has of it: nobody can change where it writes.
 struct world_journal {
@@ -193,7 +202,7 @@ uint32_t frame_sum(const struct world_part *part, uint32_t from, uint32_t to);
 void journal_part(struct world_part *part, struct world_journal *journal, uint8_t world, uint64_t first_us,
 		  double tick_us);
 
-// What part.c and rerank.c have written down, if the part has a journal. Before a frame's step, the first rank of it is in
+// What part.c, rerank.c and game_state.c have written down, if the part has a journal. Before a frame's step, the first rank of it is in
 // own->at.
 void journal_add(const struct world_part *part, uint32_t number, uint32_t identity, enum world_sort sort);
 void journal_remove(const struct world_part *part, uint32_t rank);
@@ -202,6 +211,9 @@ void journal_begin(const struct world_part *part, uint32_t tick, bool rerank);
 void journal_step(const struct world_part *part, uint32_t ranks, uint32_t from, bool published);
 void journal_rerank_begin(const struct world_part *part);
 void journal_rerank_step(const struct world_part *part, uint32_t elements, bool ready);
+/// @param state  of WORLD_STATE_BYTES_MAX
+void journal_state(const struct world_part *part, uint32_t number, uint32_t identity, const void *state,
+		   uint8_t length);
 
 /// Begin to write all entities down; between two frames, and only while no re-rank is under way.
 /// @return false: not now

@@ -28,6 +28,7 @@ void replay_begin(struct world_replay *replay, const void *bytes, size_t length,
 static void forget(struct world_replay *replay, struct replay_part *of)
 {
 	free(of->memory);
+	free(of->states.of);
 	replay->memory_left += of->bytes;
 	*of = (struct replay_part){0};
 }
@@ -187,6 +188,33 @@ static enum outcome do_move(struct replay_part *of, const struct journal_move *e
 		       IMPOSSIBLE;
 }
 
+/// Room for all numbers that there can be, most of which is never touched.
+static bool make_states(struct world_replay *replay, struct replay_part *of)
+{
+	const size_t bytes = (size_t)WORLD_RANKS_MAX * sizeof(*of->states.of);
+
+	if (bytes > replay->memory_left)
+		return false;
+	of->states.of = calloc(1, bytes);
+	if (!of->states.of)
+		return false;
+	of->states.count = WORLD_RANKS_MAX;
+	of->part->states = &of->states;
+	of->bytes += bytes;
+	replay->memory_left -= bytes;
+	return true;
+}
+
+static enum outcome do_state(struct world_replay *replay, struct replay_part *of, const struct journal_state *entry)
+{
+	if (entry->word.more > WORLD_STATE_BYTES_MAX || entry->number >= WORLD_RANKS_MAX)
+		return IMPOSSIBLE;
+	if (!of->states.of && !make_states(replay, of))
+		return TOO_LARGE;
+	world_game_state_set(of->part, entry->number, entry->identity, entry->state, (uint8_t)entry->word.more);
+	return DONE;
+}
+
 // ---------------------------------------------------------------- frames
 
 static enum outcome do_begin(struct replay_part *of, const struct journal_begin *entry)
@@ -258,6 +286,8 @@ static enum outcome do_again(struct world_replay *replay, struct replay_part *of
 													     IMPOSSIBLE;
 	case JOURNAL_ENTITY:
 		return do_entity(of, &entry->entity);
+	case JOURNAL_STATE:
+		return do_state(replay, of, &entry->state);
 	default: // JOURNAL_WHOLE
 		of->whole |= of->slice_at == of->slices;
 		return DONE;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "pollgate.h"
+#include "world/game_state.h"
 #include "world/part.h"
 
 enum replay_step {
@@ -23,15 +24,16 @@ enum replay_step {
 
 /// A part, as far as it is done again.
 struct replay_part {
-	struct world_part *part; // NULL: nothing is known of it
-	void *memory;            // to be freed
-	size_t bytes;
-	uint64_t at_us;    // of the frame that is being written, as struct journal_begin has it
-	bool whole;        // all of its entities are known
-	uint32_t slice_at; // until then: rank of the next entity
-	uint32_t slices;   // and of so many they come
-	bool adds;         // somebody comes, and the next entry says where
-	uint32_t number;   // who
+	struct world_part *part;         // NULL: nothing is known of it
+	void *memory;                    // to be freed
+	struct world_game_states states; // its own; of NULL: nobody has any
+	size_t bytes;                    // of both
+	uint64_t at_us;                  // of the frame that is being written, as struct journal_begin has it
+	bool whole;                      // all of its entities are known
+	uint32_t slice_at;               // until then: rank of the next entity
+	uint32_t slices;                 // and of so many they come
+	bool adds;                       // somebody comes, and the next entry says where
+	uint32_t number;                 // who
 	uint32_t identity;
 	enum world_sort sort;
 	bool compared; // the frame that is being written was begun when all were known

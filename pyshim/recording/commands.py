@@ -116,7 +116,7 @@ def _print_parts(header: Header, parts: list[Part]) -> None:
             print(f"{who}: {span}; {part.differing} are not what was published, the first of {first}")
 
 
-_COLUMNS = ("time", "world", "x_m", "y_m", "z_m", "vx_mps", "vy_mps", "vz_mps")
+_COLUMNS = ("time", "world", "x_m", "y_m", "z_m", "vx_mps", "vy_mps", "vz_mps", "state")
 
 
 def _print_player(recording: Recording, player: int, *, as_json: bool) -> None:
@@ -129,7 +129,7 @@ def _print_player(recording: Recording, player: int, *, as_json: bool) -> None:
         if as_json:
             print(json.dumps(dict(zip(_COLUMNS, row, strict=True))))
         else:
-            sys.stdout.write(" ".join(str(one) for one in row) + "\n")
+            sys.stdout.write(" ".join(str(one) or "-" for one in row) + "\n")
 
 
 def _rows_of(recording: Recording, player: int) -> Iterator[tuple[Any, ...]]:
@@ -143,4 +143,4 @@ def _rows_of(recording: Recording, player: int) -> Iterator[tuple[Any, ...]]:
 
 def _row(frame: Frame, world: str, entity: Entity) -> tuple[Any, ...]:
     numbers = (round(one, 4) for one in (*entity.position_m, *entity.velocity_mps))
-    return (told(frame.at), world, *numbers)
+    return (told(frame.at), world, *numbers, entity.state.hex())

@@ -48,6 +48,7 @@ class Entity:
     is_player: bool
     position_m: Vector
     velocity_mps: Vector
+    state: bytes  # the game's own
 
 
 class Replay:
@@ -126,6 +127,7 @@ def _entity(found: Any, world: RecordedWorld) -> Entity:
             low[2] + position[2] * world.quantum_m,
         ),
         (velocity[0] * per_tick, velocity[1] * per_tick, velocity[2] * per_tick),
+        bytes(found.state[0 : found.state_bytes]),
     )
 
 
