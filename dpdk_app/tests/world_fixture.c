@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "world/own.h"
+
 #define FRAMES 32        // as few as there may be
 #define GROUND (1 << 17) // quanta
 #define SPEED 10.0       // quanta a tick
@@ -77,6 +79,7 @@ struct walkers *walkers_make(uint32_t capacity, uint32_t count, uint32_t first, 
 		.of = zeroed(WALKERS_NUMBERS * sizeof(*walkers->states.of)),
 	};
 	part->states = &walkers->states;
+	part->own = zeroed(sizeof(*part->own)); // nothing is written down
 	for (uint32_t rank = 0; rank < capacity; rank++)
 		part->number[rank] = part->was[rank] = part->becomes[rank] = WORLD_NOBODY;
 	for (uint32_t i = 0; i < count; i++)
@@ -101,6 +104,7 @@ void walkers_free(struct walkers *walkers)
 	free(part->records);
 	free(part->number), free(part->identity), free(part->sort);
 	free(part->was), free(part->becomes);
+	free(part->own);
 	free(walkers->states.of);
 	free(walkers->of);
 	free(walkers);
