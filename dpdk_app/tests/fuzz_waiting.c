@@ -217,7 +217,7 @@ static size_t ask(const uint8_t *data, size_t size)
 		;
 	require(counts->orders == before + 1);
 	for (unsigned i = 0; i < PG_WORLD_SEARCHES; i++)
-		became += world->counts.searches[i];
+		became += world->replica->counts->searches[i];
 	became += counts->refused[PG_ORDER_REFUSED_BODY] + counts->refused[PG_ORDER_REFUSED_RECEIVERS];
 	require(became == counts->orders);
 	require(fixture->game->linked == 1);

@@ -60,7 +60,7 @@ static uint64_t searched(void)
 	uint64_t searched = 0;
 
 	for (unsigned i = 0; i < PG_WORLD_SEARCHES; i++)
-		searched += world->counts.searches[i];
+		searched += world->replica->counts->searches[i];
 	return searched;
 }
 
@@ -135,7 +135,7 @@ static void the_nearest_in_a_sphere_are_told_first(void **state UNUSED)
 	search.flags = GAME_SEARCH_NOW | GAME_SEARCH_ENTITIES;
 	found = ask(&search, item);
 	assert_int_equal(found.count, 0);
-	assert_int_equal(world->counts.searches[PG_WORLD_SEARCH_ANSWERED], 3);
+	assert_int_equal(world->replica->counts->searches[PG_WORLD_SEARCH_ANSWERED], 3);
 	assert_int_equal(counts()->orders, 3);
 }
 
@@ -198,7 +198,7 @@ static void where_nobody_fights_there_is_no_past(void **state UNUSED)
 	struct game_found_one item[40];
 	struct game_search search = sphere(7, y_at(newest()), 3);
 
-	world->plan.combat.judged = 0;
+	world->plan[0].combat.judged = 0;
 	assert_int_equal(ask(&search, item).became, GAME_FOUND_ANSWERED);
 	search.flags &= (uint8_t)~GAME_SEARCH_NOW;
 	assert_int_equal(ask(&search, item).became, GAME_FOUND_NO_COMBAT);
@@ -206,7 +206,7 @@ static void where_nobody_fights_there_is_no_past(void **state UNUSED)
 	search.kind = GAME_SEARCH_RAY;
 	search.direction[0] = 1;
 	assert_int_equal(ask(&search, item).became, GAME_FOUND_NO_COMBAT);
-	assert_int_equal(world->counts.searches[PG_WORLD_SEARCH_NO_COMBAT], 2);
+	assert_int_equal(world->replica->counts->searches[PG_WORLD_SEARCH_NO_COMBAT], 2);
 }
 
 static void refuses(const struct game_search *search, uint32_t length, enum pg_order_refusal why)
@@ -262,9 +262,9 @@ static void what_nobody_has_room_for_is_unheard(void **state UNUSED)
 		say(&search);
 		game_fixture_turn(fixture);
 		said++;
-	} while (world->counts.searches[PG_WORLD_SEARCH_UNHEARD] == 0 && said < 1000);
-	assert_int_equal(world->counts.searches[PG_WORLD_SEARCH_UNHEARD], 1);
-	assert_int_equal(world->counts.searches[PG_WORLD_SEARCH_ANSWERED], said - 1);
+	} while (world->replica->counts->searches[PG_WORLD_SEARCH_UNHEARD] == 0 && said < 1000);
+	assert_int_equal(world->replica->counts->searches[PG_WORLD_SEARCH_UNHEARD], 1);
+	assert_int_equal(world->replica->counts->searches[PG_WORLD_SEARCH_ANSWERED], said - 1);
 	assert_int_equal(counts()->orders, said);
 }
 
@@ -302,7 +302,7 @@ static void one_whose_process_goes_is_unheard(void **state UNUSED)
 	begin_a_long_one();
 	game_give_up(fixture->game, 0, "for the test");
 	assert_false(fixture->link->searching.unfinished);
-	assert_int_equal(world->counts.searches[PG_WORLD_SEARCH_UNHEARD], 1);
+	assert_int_equal(world->replica->counts->searches[PG_WORLD_SEARCH_UNHEARD], 1);
 	assert_int_equal(searched(), 1);
 	assert_int_equal(counts()->orders, 1);
 }
