@@ -44,6 +44,9 @@ struct pg_world_look {
 int pg_world_look(const struct pg_gateway *gateway, uint32_t world, uint32_t player_id, struct pg_world_look *look,
 		  struct pg_error *error);
 
+/// Memory that each worker reserves for worlds, pages of which are taken as they are used; 0: there are none.
+size_t pg_worlds_size(const struct pg_plan *plan);
+
 #ifdef __cplusplus
 }
 #endif

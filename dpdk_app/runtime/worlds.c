@@ -12,20 +12,14 @@
 #include "runtime/engine.h"
 #include "runtime/recording.h"
 #include "runtime/worker_tasks.h"
+#include "runtime/worlds_memory.h"
 #include "stats/error.h"
 #include "world/search.h"
-
-/// Ticks are counted from before the first: what is younger than a baseline can be is not before 0.
-#define TICKS_BEFORE 1024
-
-/// Ranks of those who left since the last re-rank, beside a quarter of the sessions.
-#define HOLES_MIN 256
 
 /// Where ticks are rarer than this, movements are acknowledged without waiting for a state.
 #define ACKNOWLEDGES_HZ_MIN 16
 
 #define MICROMETRES 1e-6
-#define GLIMPSE_CELLS_MAX 65536       // each has room for what its players are told
 #define ANY_SPEED (0.99F * INT16_MAX) // as a velocity is told, less the margin of the rules
 
 // ---------------------------------------------------------------- what a world is
@@ -71,105 +65,7 @@ static int make_rules(struct replica *replica, struct pg_error *error)
 	return world_rules_make(&replica->rules, &wanted, plan->name, pg_tsc_hz(), error);
 }
 
-/// Of a second, which is also what attacks are judged by at most (WORLD_REWIND_MS_MAX), and of as long before as a baseline can be.
-static uint32_t frames_read(const struct pg_world_plan *plan)
-{
-	return plan->tick_hz * WORLD_REWIND_MS_MAX / 1000 + WORLD_AGES;
-}
-
-/// A worker may be half a second late before the others wait for it.
-static uint32_t frames_of(const struct pg_world_plan *plan)
-{
-	uint32_t frames = 2 * WORLD_AGES;
-
-	while (frames < frames_read(plan) + plan->tick_hz / 2)
-		frames *= 2;
-	return frames;
-}
-
-/// Who is silent for longer than this stands still.
-static uint32_t late_max(const struct pg_world_plan *plan)
-{
-	const uint32_t parts = plan->tick_hz * WORLD_TOLD_PER_TICK * plan->extrapolate_ms / 1000;
-
-	return parts < WORLD_LATE_MAX ? parts : WORLD_LATE_MAX;
-}
-
-/// Has a listener of the plain profile a world?
-static bool has_plain_players(const struct pg_plan *plan)
-{
-	for (uint32_t i = 0; i < plan->listener_count; i++)
-		if (plan->listener_profile[i] == PG_PROFILE_PLAIN && plan->listener_world[i] != 0)
-			return true;
-	return false;
-}
-
-static struct world_part_plan part_plan(const struct pg_gateway *g, const struct pg_world_plan *plan)
-{
-	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
-	// Any worker's may be all of them: what is not used is never touched.
-	const uint32_t sessions =
-		g->plan.issued_capacity + (has_plain_players(&g->plan) ? g->plan.session_capacity : 0);
-	const uint32_t most = sessions + plan->entities, wanted = most + sessions / 4 + plan->entities / 2 + HOLES_MIN;
-	struct world_part_plan part = {
-		.capacity = (wanted < numbers ? wanted : numbers) & ~63U,
-		.frames = frames_of(plan),
-		.ages = WORLD_AGES - 1,
-		.first = TICKS_BEFORE,
-		.late_max = late_max(plan),
-		.velocity_shift = world_velocity_shift(plan->tick_hz),
-		.readers = g->plan.worker_count,
-		.behind = frames_of(plan) - frames_read(plan),
-	};
-
-	for (unsigned axis = 0; axis < 3; axis++)
-		part.size[axis] = (int32_t)((plan->high_um[axis] - plan->low_um[axis]) / (int64_t)plan->quantum_um) + 1;
-	return part;
-}
-
-static uint8_t cell_shift(const struct pg_world_plan *plan)
-{
-	uint8_t shift = 0;
-
-	while (plan->quantum_um << (shift + 1) <= plan->cell_um && shift < WORLD_POSITION_BITS)
-		shift++;
-	return shift;
-}
-
-static struct world_grid_plan grid_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
-					const struct world_part *part)
-{
-	const struct world_part_plan of = part_plan(g, plan);
-	const uint8_t shift = cell_shift(plan);
-
-	return (struct world_grid_plan){
-		.part = part,
-		.size = {of.size[0], of.size[1]},
-		.shift = shift,
-		.drift_max = 1 << shift,
-	};
-}
-
-/// As great as the radius, so that only the cells around one are in range; or greater, if there were too many.
-static uint8_t glimpse_shift(const struct world_part_plan *part, const struct pg_world_plan *plan)
-{
-	const uint64_t radius = plan->radius_um / plan->quantum_um;
-	uint8_t shift = 9; // a place in a cell is told in 8 bits, and rounded in one more
-
-	while (1ULL << shift < radius ||
-	       (uint64_t)((part->size[0] >> shift) + 1) * (uint64_t)((part->size[1] >> shift) + 1) > GLIMPSE_CELLS_MAX)
-		shift++;
-	return shift;
-}
-
-static struct world_sweep_plan sweep_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
-					  const struct world_part *part)
-{
-	const struct world_part_plan of = part_plan(g, plan);
-
-	return (struct world_sweep_plan){
-		.part = part, .size = {of.size[0], of.size[1]}, .shift = glimpse_shift(&of, plan)};
-}
+// ---------------------------------------------------------------- what looks at all parts
 
 static struct world_glimpses_plan glimpses_plan(const struct pg_gateway *g, const struct pg_world_plan *plan,
 						uint32_t world, const struct world_parts *parts)
@@ -195,91 +91,7 @@ static struct world_interest_plan interest_plan(const struct pg_gateway *g, cons
 	};
 }
 
-// ---------------------------------------------------------------- memory
-
-/// What a worker has of its worlds lies in one piece, of which only what is used is ever touched.
-struct carving {
-	uint8_t *memory; // NULL: it is only reckoned
-	size_t used;
-};
-
-static void *carve(struct carving *from, size_t bytes)
-{
-	void *at = from->memory ? from->memory + from->used : NULL;
-
-	from->used += whole_lines(bytes);
-	return at;
-}
-
-static void carve_entities(const struct pg_world_plan *plan, struct carving *from, struct entities *entities)
-{
-	const uint32_t places = entities_places(plan->entities);
-
-	entities->of = carve(from, plan->entities * sizeof(*entities->of));
-	entities->place = carve(from, places * sizeof(*entities->place));
-	entities->mask = places - 1;
-	entities->capacity = plan->entities;
-}
-
-static void carve_world(const struct pg_gateway *g, uint32_t world, struct carving *from, struct replica *replica)
-{
-	const struct pg_world_plan *plan = &g->plan.world[world];
-	const struct world_part_plan part = part_plan(g, plan);
-	const uint32_t numbers = WORLD_RANKS_MAX / g->plan.worker_count;
-	void *memory = carve(from, world_part_bytes(&part));
-
-	replica->reading = carve(from, sizeof(*replica->reading));
-	replica->shown.entity = carve(from, part.capacity * sizeof(*replica->shown.entity));
-	replica->numbers.back = carve(from, numbers * sizeof(uint32_t));
-	replica->slot_after = carve(from, numbers * sizeof(uint32_t));
-	replica->states.of = carve(from, numbers * sizeof(*replica->states.of));
-	carve_entities(plan, from, &replica->entities);
-	replica->numbers.count = numbers;
-	if (memory)
-		replica->part = world_part_init(memory, &part);
-
-	const struct world_part reckoned = {.capacity = part.capacity, .frames = part.frames};
-	const struct world_grid_plan grid = grid_plan(g, plan, memory ? replica->part : &reckoned);
-
-	memory = carve(from, world_grid_bytes(&grid));
-	if (memory)
-		replica->grid = world_grid_init(memory, &grid);
-
-	const struct world_sweep_plan sweep = sweep_plan(g, plan, memory ? replica->part : &reckoned);
-
-	memory = carve(from, world_sweep_bytes(&sweep));
-	if (memory)
-		replica->sweep = world_sweep_init(memory, &sweep);
-	replica->glimpse_shift = plan->glimpses != 0 ? sweep.shift : 0;
-}
-
-static struct replication *carve_all(const struct pg_gateway *g, uint32_t plain_capacity, struct carving *from)
-{
-	struct replication *replication = carve(from, sizeof(*replication));
-	struct replica unused[1] = {{0}}, *replica = carve(from, g->plan.world_count * sizeof(*replica));
-	struct member *members = carve(from, g->plan.issued_capacity * sizeof(*members));
-	struct world_inside *crowd = carve(from, REPLICATION_CROWD_MAX * sizeof(*crowd));
-	struct waiting *waiting = carve(from, sizeof(*waiting));
-	struct observer *observers = carve(from, g->plan.issued_capacity * sizeof(*observers));
-	struct member_state *states = carve(from, g->plan.issued_capacity * sizeof(*states));
-	const bool has_plain = has_plain_players(&g->plan);
-	struct plain_player *plain_players = carve(from, has_plain ? plain_capacity * sizeof(*plain_players) : 0);
-
-	for (uint32_t i = 0; i < g->plan.world_count; i++)
-		carve_world(g, i, from, replica ? &replica[i] : unused);
-	if (!replication)
-		return NULL;
-	replication->replica = replica;
-	replication->members = members;
-	replication->observers = observers;
-	replication->states = states;
-	replication->plain_players = has_plain ? plain_players : NULL;
-	for (uint32_t i = 0; i < g->plan.world_count; i++)
-		replica[i].plain_players = replication->plain_players;
-	replication->crowd = crowd;
-	replication->waiting = waiting;
-	return replication;
-}
+// ---------------------------------------------------------------- how it begins
 
 static void add_tiers(struct replica *replica)
 {
@@ -313,9 +125,9 @@ static int begin_world(struct pg_gateway *g, struct worker *w, uint32_t world, s
 	replica->tick_cycles = pg_tsc_hz() / replica->plan->tick_hz;
 	if (g->worlds.begins == 0)
 		g->worlds.begins = pg_tsc();
-	replica->begins = g->worlds.begins - (TICKS_BEFORE + 1) * replica->tick_cycles;
+	replica->begins = g->worlds.begins - (WORLDS_TICKS_BEFORE + 1) * replica->tick_cycles;
 	replica->parts_per_cycle = ((uint64_t)WORLD_TOLD_PER_TICK << 32) / replica->tick_cycles;
-	replica->tick = TICKS_BEFORE;
+	replica->tick = WORLDS_TICKS_BEFORE;
 	replica->began = g->worlds.begins - replica->tick_cycles;
 	replica->due = g->worlds.begins;
 	replica->numbers.first = w->number * replica->numbers.count;
@@ -372,19 +184,16 @@ static int make_interests(const struct pg_gateway *g, struct worker *w, struct p
 
 int worlds_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	struct carving carving = {0};
 	int rc = PG_OK;
 
 	if (g->plan.world_count == 0)
 		return PG_OK;
-	(void)carve_all(g, w->session_capacity, &carving);
-	w->worlds_bytes = carving.used;
+	w->worlds_bytes = worlds_memory_bytes(&g->plan, w->session_capacity);
 	w->worlds_memory = pages_reserve(w->worlds_bytes);
 	if (!w->worlds_memory)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no address space for its parts of %u worlds",
 				 w->number, g->plan.world_count);
-	carving = (struct carving){.memory = w->worlds_memory};
-	w->shard->replication = carve_all(g, w->session_capacity, &carving);
+	w->shard->replication = worlds_lay_out(&g->plan, w->session_capacity, w->worlds_memory);
 	w->shard->replication->shard = w->shard;
 	w->shard->replication->kernels = world_kernels_select(g->plan.isa);
 	w->shard->replication->replicas = g->plan.world_count;

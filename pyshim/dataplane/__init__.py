@@ -17,7 +17,7 @@ from pyshim.dataplane.process import (
     wake_when_orphaned,
     watchdog,
 )
-from pyshim.dataplane.state import OwnState, mail_bytes, new_state, state_bytes
+from pyshim.dataplane.state import OwnState, mail_bytes, new_state, state_bytes, worlds_bytes
 
 __all__ = [
     "Gateway",
@@ -39,4 +39,5 @@ __all__ = [
     "tsc_hz",
     "wake_when_orphaned",
     "watchdog",
+    "worlds_bytes",
 ]

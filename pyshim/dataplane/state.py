@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyshim.dataplane.library import check, ffi, lib, new_error
+from pyshim.dataplane.library import check, encode, ffi, lib, new_error
 from pyshim.plan import Plan
 from pyshim.system.memory_file import SessionState
 
@@ -20,6 +20,11 @@ def _shape(capacity: int, workers: int, issued_capacity: int, netcode_capacity: 
     shape.capacity, shape.workers = capacity, workers
     shape.issued_capacity, shape.netcode_capacity = issued_capacity, netcode_capacity
     return shape
+
+
+def worlds_bytes(plan: Plan) -> int:
+    """Bytes that each worker reserves for worlds."""
+    return lib.pg_worlds_size(encode.plan_struct(plan))
 
 
 def mail_bytes(workers: int) -> int:

@@ -37,6 +37,7 @@ from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.recording import check_recording, recording_bytes, recording_notes
 from pyshim.planner.sockets import lay_out_sockets
 from pyshim.planner.user import check_user
+from pyshim.planner.world_memory import worlds_problem
 from pyshim.planner.worlds import plan_listeners, plan_world, warn_of_worlds
 from pyshim.settings import numbers
 
@@ -69,8 +70,9 @@ def plan(config: Config, host: HostFacts) -> Plan:
     if problems:
         raise PlanError(problems)
     made = _plan(config, host, layout, mtu_notes)
-    if problem := descriptor_problem(made, host):
-        raise PlanError([problem])
+    for problem in (descriptor_problem(made, host), worlds_problem(made, host)):
+        if problem is not None:
+            raise PlanError([problem])
     return made
 
 

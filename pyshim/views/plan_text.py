@@ -17,6 +17,7 @@ from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES, AddressPlan, Plan, QueueRef
 from pyshim.planner.memory import MBUF_BYTES, connection_bytes, index_bytes, mail_bytes, netcode_bytes
 from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
+from pyshim.planner.world_memory import worlds_bytes
 
 _MIB = 1 << 20
 _PAGES = {
@@ -176,6 +177,11 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
         table.add_row(
             "workers' mail", f"up to {_mib(mail_bytes(workers))}", "ordinary pages, taken as mail comes"
         )
+    if plan.worlds:
+        worlds = f"up to {_mib(worlds_bytes(plan))}"
+        table.add_row("worlds", worlds, "ordinary pages, taken as players come into each")
+    if plan.recording_bytes:
+        table.add_row("recording", f"{_mib(plan.recording_bytes)}", "ordinary pages, taken as they move")
     if plan.game.path:
         game = plan.game
         up_to = f"up to {_mib(game.memory_bytes(workers))}"

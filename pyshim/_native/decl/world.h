@@ -24,3 +24,4 @@ struct pg_world_look {
 };
 int pg_world_look(const struct pg_gateway *gateway, uint32_t world, uint32_t player_id, struct pg_world_look *look,
 		  struct pg_error *error);
+size_t pg_worlds_size(const struct pg_plan *plan);
