@@ -123,7 +123,8 @@ struct replica {
 	enum tick_stage stage;
 	uint32_t tick;   // that the stage is of
 	uint64_t began;  // TSC at which that one did
-	uint32_t at;     // rank up to which it has got
+	uint32_t at;     // rank up to which it has got; of what is sent, how many ranks
+	uint32_t first;  // rank that is sent to first: where the last tick that was cut short had got
 	uint32_t looked; // tick of the last look at all of our ranks
 	uint64_t due;    // TSC of the next tick
 	uint32_t

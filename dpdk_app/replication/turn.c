@@ -69,14 +69,23 @@ void turn_sent(const struct replication *replication, uint64_t now)
 		count_duration(replication, replication->active, now);
 }
 
-/// Those from a rank on get no state in this tick: what is owed to them is acknowledged without it.
+/// Ranks in the order in which they are sent to.
+ALWAYS_INLINE uint32_t rank_in_turn(const struct replica *replica, uint32_t at)
+{
+	const uint32_t count = replica->part->count, rank = replica->first + at;
+
+	return rank < count ? rank : rank - count;
+}
+
+/// Who was not sent to yet gets no state in this tick: what is owed to them is acknowledged without it.
+/// @param sent  ranks that were
 /// @return how many they are
-static COLD uint32_t leave_untold(struct replication *replication, const struct replica *replica, uint32_t from)
+static COLD uint32_t leave_untold(struct replication *replication, const struct replica *replica, uint32_t sent)
 {
 	uint32_t untold = 0;
 
-	for (uint32_t rank = from; rank < replica->part->count; rank++) {
-		const uint32_t slot = replica_slot(replica, rank);
+	for (uint32_t at = sent; at < replica->part->count; at++) {
+		const uint32_t slot = replica_slot(replica, rank_in_turn(replica, at));
 
 		if (slot == REPLICATION_NOBODY)
 			continue;
@@ -86,16 +95,18 @@ static COLD uint32_t leave_untold(struct replication *replication, const struct 
 	return untold;
 }
 
-/// Who was not told before the next tick came.
+/// The next tick came before all were told: it begins with those who were not.
 static COLD void overrun(struct replication *replication, struct replica *replica, uint64_t now)
 {
-	const uint32_t from = replica->stage == TICK_SEND ? replica->at : 0;
+	const uint32_t sent = replica->stage == TICK_SEND ? replica->at : 0;
 
 	if (replica->stage == TICK_TIDY) // all were told; the order of cells is made in the next ticks
 		return;
 	count_duration(replication, replica, now);
 	counter_add(&replica->counts->overruns, 1);
-	counter_add(&replica->counts->shed, leave_untold(replication, replica, from));
+	counter_add(&replica->counts->shed, leave_untold(replication, replica, sent));
+	if (sent != 0)
+		replica->first = rank_in_turn(replica, sent - 1) + 1;
 	replica->stage = TICK_OVER;
 	world_read(replica->reading, replica->tick); // other workers do not wait until we are in time
 }
@@ -134,6 +145,8 @@ static void publish(struct replica *replica)
 		return;
 	// Those of the last tick, and of clients that had one more or less of its acknowledgements.
 	replica->ages = (replica->ages | replica->ages << 1 | replica->ages >> 1) & WORLD_AGES_TOLD;
+	if (replica->first >= replica->part->count) // they are fewer than before
+		replica->first = 0;
 	world_grid_begin(replica->grid);
 	next_stage(replica, TICK_GRID);
 }
@@ -300,7 +313,7 @@ bool replication_next_receiver(struct replication *replication, struct receiver 
 	struct replica *replica = replication->active;
 
 	while (replica->at < replica->part->count) {
-		const uint32_t rank = replica->at++, slot = replica_slot(replica, rank);
+		const uint32_t rank = rank_in_turn(replica, replica->at++), slot = replica_slot(replica, rank);
 
 		if (slot == REPLICATION_NOBODY)
 			continue;

@@ -17,7 +17,7 @@ RETURNS_AT_MOST = 4
 # What the functions on the way call in files on the way, and a movement does not need: it is another
 # datagram's, another configuration's, or says only where in the frame something lies.
 BESIDE = {
-    "where the world or a clock listens": {
+    "where a world listens": {
         "delivery_tell_listeners",
     },
     "another datagram's": {
