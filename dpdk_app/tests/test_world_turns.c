@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_world_turns.c: a tick that is cut short, and who is told first in the next.
+
+#include "game_fixture.h"
+
+#include "replication/turn.h"
+#include "replication_fixture.h"
+
+#define PLAYERS 8
+
+static struct game_fixture *fixture;
+static struct replication_fixture *world;
+
+static int open_fixture(void **state UNUSED)
+{
+	fixture = game_fixture_open();
+	world = replication_fixture_open(fixture->sessions);
+	for (unsigned player = 0; player < PLAYERS; player++) {
+		game_fixture_connect(fixture, player);
+		replication_fixture_enter(world, fixture_slot(fixture->sessions, &fixture->player[player]), 0,
+					  (float)player);
+	}
+	replication_fixture_tick(world, false);
+	return 0;
+}
+
+static int close_fixture(void **state UNUSED)
+{
+	replication_fixture_close(world);
+	game_fixture_close(fixture);
+	return 0;
+}
+
+/// The tick's datagrams begin to leave.
+static void begin_to_send(void)
+{
+	world->replica->stage = TICK_SEND;
+	world->replica->at = 0;
+	world->replica->due = world->replica->began + world->replica->tick_cycles;
+	world->replication->active = world->replica;
+}
+
+static uint32_t next_rank(void)
+{
+	struct receiver receiver;
+
+	assert_true(replication_next_receiver(world->replication, &receiver));
+	return receiver.rank;
+}
+
+/// The next tick comes before all of this one were sent.
+static void cut_short(void)
+{
+	(void)turn_step(world->replication, world->replica->due);
+	replication_fixture_tick(world, false);
+}
+
+static void test_who_was_not_told_is_told_first(void **state UNUSED)
+{
+	const uint64_t *shed = &world->replica->counts->shed;
+	uint32_t expected = 0;
+
+	for (unsigned ticks = 0; ticks < 2 * PLAYERS; ticks++) {
+		begin_to_send();
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(next_rank(), expected++ % PLAYERS);
+		cut_short();
+		assert_int_equal(*shed, (ticks + 1) * (PLAYERS - 3));
+	}
+}
+
+static void test_a_whole_tick_tells_each_once(void **state UNUSED)
+{
+	uint32_t told = 0;
+	struct receiver receiver;
+
+	begin_to_send();
+	(void)next_rank();
+	cut_short();
+	begin_to_send();
+	while (world->replica->at < world->replica->part->count) {
+		assert_true(replication_next_receiver(world->replication, &receiver));
+		assert_int_equal(told & 1U << receiver.rank, 0);
+		told |= 1U << receiver.rank;
+	}
+	assert_int_equal(told, (1U << PLAYERS) - 1);
+}
+
+#define TURN_TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TURN_TEST(test_who_was_not_told_is_told_first),
+		TURN_TEST(test_a_whole_tick_tells_each_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
