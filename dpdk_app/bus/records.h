@@ -305,8 +305,7 @@ static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_joined_clie
 		      sizeof(struct game_entities) == 32 && sizeof(struct game_spawn) == 64 &&
 		      sizeof(struct game_state) == 40 && sizeof(struct game_refused) == 40 &&
 		      sizeof(struct game_search) == 80 && sizeof(struct game_found) == 20 &&
-		      sizeof(struct game_found_one) == 24 &&
-		      sizeof(struct game_ask) == 8,
+		      sizeof(struct game_found_one) == 24 && sizeof(struct game_ask) == 8,
 	      "what two processes agree on");
 
 #endif
