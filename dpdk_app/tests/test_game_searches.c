@@ -230,7 +230,7 @@ static void what_is_no_question_is_refused(void **state UNUSED)
 	wrong[1].kind = 3;
 	wrong[2].flags = 8;
 	wrong[3].most = 0;
-	wrong[4].position[0] = 101;
+	wrong[4].position[0] = 1001;
 	wrong[5].position[1] = NAN;
 	wrong[6].position[2] = -INFINITY;
 	wrong[7].reach = -1;
