@@ -4,6 +4,7 @@
 #include "game_fixture.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "game/entities.h"
@@ -60,9 +61,10 @@ static uint64_t refused(enum pg_order_refusal why)
 static void order(enum game_order_type type, const char *world, const void *items, size_t bytes)
 {
 	static uint8_t record[sizeof(struct game_entities) + 100 * sizeof(struct game_spawn)];
+	struct game_entities *head = (struct game_entities *)(void *)record;
 
-	memset(record, 0, sizeof(struct game_entities));
-	memcpy(record, world, strlen(world));
+	*head = (struct game_entities){0};
+	(void)snprintf(head->world, sizeof(head->world), "%s", world);
 	memcpy(record + sizeof(struct game_entities), items, bytes);
 	game_fixture_order(fixture, type, record, (uint32_t)(sizeof(struct game_entities) + bytes));
 	game_fixture_turn(fixture);

@@ -221,13 +221,49 @@ static bool is_of_now(struct client *client, uint16_t low, uint8_t epoch, uint32
 	return true;
 }
 
+/// What is not told against the common baseline.
+/// @param present  slots that are
+static bool take_exceptions(struct client *client, struct bits *bits, uint32_t exceptions, uint32_t present,
+			    uint32_t tick)
+{
+	uint32_t said = present, stated = 0;
+
+	for (unsigned i = 0; i < exceptions; i++) {
+		const unsigned slot = number(bits, 5), kind = number(bits, 2);
+		const uint32_t before = kind == 3 ? stated : said;
+		uint32_t age;
+
+		if (before >> slot & 1)
+			return false;
+		*(kind == 3 ? &stated : &said) |= 1U << slot;
+		switch (kind) {
+		case 0:
+			age = number(bits, 5);
+			if (age == 0)
+				return false;
+			take_record(client, bits, slot, tick, age);
+			break;
+		case 1:
+			take_full(client, bits, slot, tick);
+			break;
+		case 2:
+			take_empty(client, slot, tick);
+			break;
+		default:
+			if (!take_state(client, bits, slot, tick))
+				return false;
+		}
+	}
+	return true;
+}
+
 bool client_read(struct client *client, const uint8_t *body, size_t length, uint32_t counter)
 {
 	struct bits bits = {.bytes = body, .length = length};
 	const uint16_t low = (uint16_t)number(&bits, 16);
 	const uint8_t epoch = (uint8_t)number(&bits, 8), base = (uint8_t)number(&bits, 8);
 	const uint32_t present = number(&bits, 32), exceptions = number(&bits, 8), strips = number(&bits, 8);
-	uint32_t tick = 0, said = present, stated = 0;
+	uint32_t tick = 0;
 
 	client->says = client->bits = client->oldest = client->fulls = client->states = 0;
 	if (bits.bad || base > 31 || (base == 0) != (present == 0) || strips != 0)
@@ -237,30 +273,8 @@ bool client_read(struct client *client, const uint8_t *body, size_t length, uint
 	for (unsigned slot = 0; slot < CLIENT_SLOTS; slot++)
 		if (present >> slot & 1)
 			take_record(client, &bits, slot, tick, base);
-	for (unsigned i = 0; i < exceptions; i++) {
-		const unsigned slot = number(&bits, 5), kind = number(&bits, 2);
-
-		if (kind == 3) {
-			if (stated >> slot & 1 || !take_state(client, &bits, slot, tick))
-				return false;
-			stated |= 1U << slot;
-			continue;
-		}
-		if (said >> slot & 1)
-			return false;
-		said |= 1U << slot;
-		if (kind == 0) {
-			const uint32_t age = number(&bits, 5);
-
-			if (age == 0)
-				return false;
-			take_record(client, &bits, slot, tick, age);
-		} else if (kind == 1) {
-			take_full(client, &bits, slot, tick);
-		} else {
-			take_empty(client, slot, tick);
-		}
-	}
+	if (!take_exceptions(client, &bits, exceptions, present, tick))
+		return false;
 	while (bits.at % 8 != 0)
 		if (bit(&bits) != 0)
 			return false;

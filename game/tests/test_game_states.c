@@ -3,6 +3,7 @@
 
 #include "gateway.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct gateway gateway;
@@ -41,7 +42,7 @@ static const struct game_state *states_at(unsigned worker, const char *world, ui
 	const struct game_entities *head = gateway_order(&gateway, worker, GAME_STATE, bytes);
 	char name[GAME_WORLD_NAME] = {0};
 
-	memcpy(name, world, strlen(world));
+	(void)snprintf(name, sizeof(name), "%s", world);
 	assert_memory_equal(head->world, name, sizeof(name));
 	return (const void *)(head + 1);
 }
