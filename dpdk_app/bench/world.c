@@ -140,6 +140,7 @@ static enum bench_stage stage_of(const struct replica *replica)
 		return STAGE_LOOK;
 	case TICK_SEND:
 		return STAGE_SEND;
+	case TICK_UNTOLD:
 	case TICK_TIDY:
 		return STAGE_TIDY;
 	default:

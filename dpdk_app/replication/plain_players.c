@@ -118,6 +118,7 @@ static bool can_look(const struct replica *replica, const struct plain_player *p
 	case TICK_LOOK:
 		return replica->at != 0;
 	case TICK_SEND:
+	case TICK_UNTOLD:
 	case TICK_TIDY:
 	case TICK_OVER:
 		return replica->looked == replica->tick;

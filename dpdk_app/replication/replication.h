@@ -71,6 +71,7 @@ enum tick_stage {
 	TICK_RECORDS,
 	TICK_LOOK,
 	TICK_SEND,
+	TICK_UNTOLD, // it was cut short, or is held: who gets no state is noted
 	TICK_TIDY,
 };
 
@@ -125,6 +126,8 @@ struct replica {
 	uint64_t began;  // TSC at which that one did
 	uint32_t at;     // rank up to which it has got; of what is sent, how many ranks
 	uint32_t first;  // rank that is sent to first: where the last tick that was cut short had got
+	uint32_t sent;   // ranks that such a tick had sent to
+	bool sheds;      // and those states are counted
 	uint32_t looked; // tick of the last look at all of our ranks
 	uint64_t due;    // TSC of the next tick
 	uint32_t

@@ -11,6 +11,7 @@
 #define TURNS_AHEAD 6 // players whose lines are fetched
 #define WAIT_SHARE 8  // of a tick, for parts of other workers
 #define SLICES_PER_STEP 512
+#define UNTOLD_PER_STEP 256 // whose lines nobody fetched
 #define RERANK_HEARD_TICKS \
 	8 // in which every member hears of a re-rank, though it says nothing; fewer than from one to the next
 
@@ -51,7 +52,8 @@ uint64_t turn_due(const struct replication *replication)
 /// A frame and its grid are finished, however late: all else of a tick is for the players that it is late for.
 static bool can_be_cut_short(const struct replica *replica)
 {
-	return replica->stage != TICK_OVER && replica->stage != TICK_PUBLISH && replica->stage != TICK_GRID;
+	return replica->stage != TICK_OVER && replica->stage != TICK_PUBLISH && replica->stage != TICK_GRID &&
+	       replica->stage != TICK_UNTOLD;
 }
 
 /// How long a tick took that is over but for what nobody waits for.
@@ -77,41 +79,49 @@ ALWAYS_INLINE uint32_t rank_in_turn(const struct replica *replica, uint32_t at)
 	return rank < count ? rank : rank - count;
 }
 
-/// Who was not sent to yet gets no state in this tick: what is owed to them is acknowledged without it.
-/// @param sent  ranks that were
-/// @return how many they are
-static COLD uint32_t leave_untold(struct replication *replication, const struct replica *replica, uint32_t sent)
+/// Who was not sent to gets no state in this tick.
+/// @param sheds  a state would have been written
+static COLD void leave_untold(struct replica *replica, uint32_t sent, bool sheds)
 {
-	uint32_t untold = 0;
+	replica->at = replica->sent = sent;
+	replica->sheds = sheds;
+	replica->stage = TICK_UNTOLD;
+	world_read(replica->reading, replica->tick); // other workers do not wait until we are in time
+}
 
-	for (uint32_t at = sent; at < replica->part->count; at++) {
+/// What is owed to them is acknowledged without a state. The next tick begins with them.
+static COLD void note_untold(struct replication *replication, struct replica *replica)
+{
+	const uint32_t count = replica->part->count, from = replica->at;
+	const uint32_t to = from + UNTOLD_PER_STEP < count ? from + UNTOLD_PER_STEP : count;
+
+	for (uint32_t at = from; at < to; at++) {
 		const uint32_t slot = replica_slot(replica, rank_in_turn(replica, at));
 
 		if (slot == REPLICATION_NOBODY)
 			continue;
-		untold++;
+		counter_add(&replica->counts->shed, replica->sheds);
 		session_note(replication->shard, slot, false);
 	}
-	return untold;
+	replica->at = to;
+	if (to < count)
+		return;
+	if (replica->sent != 0)
+		replica->first = rank_in_turn(replica, replica->sent - 1) + 1;
+	replica->stage = TICK_OVER;
 }
 
-/// The next tick came before all were told: it begins with those who were not.
-static COLD void overrun(struct replication *replication, struct replica *replica, uint64_t now)
+/// The next tick came before all were told.
+static COLD void overrun(const struct replication *replication, struct replica *replica, uint64_t now)
 {
-	const uint32_t sent = replica->stage == TICK_SEND ? replica->at : 0;
-
 	if (replica->stage == TICK_TIDY) // all were told; the order of cells is made in the next ticks
 		return;
 	count_duration(replication, replica, now);
 	counter_add(&replica->counts->overruns, 1);
-	counter_add(&replica->counts->shed, leave_untold(replication, replica, sent));
-	if (sent != 0)
-		replica->first = rank_in_turn(replica, sent - 1) + 1;
-	replica->stage = TICK_OVER;
-	world_read(replica->reading, replica->tick); // other workers do not wait until we are in time
+	leave_untold(replica, replica->stage == TICK_SEND ? replica->at : 0, true);
 }
 
-static void begin(struct replication *replication, struct replica *replica, uint64_t now)
+static void begin(struct replica *replica, uint64_t now)
 {
 	const uint64_t tick = (now - replica->begins) / replica->tick_cycles; // more than 32 bits, after some years
 
@@ -121,8 +131,7 @@ static void begin(struct replication *replication, struct replica *replica, uint
 	replica->at = 0;
 	if (unlikely(!world_part_can_begin(replica->part, replica->tick))) {
 		counter_add(&replica->counts->held, 1);
-		(void)leave_untold(replication, replica, 0);
-		world_read(replica->reading, replica->tick); // nobody waits for who waits
+		leave_untold(replica, 0, false);
 		return;
 	}
 	world_part_begin(replica->part, replica->tick, replica->reranking == RERANKING_READY);
@@ -156,7 +165,7 @@ void turn_publish(struct replication *replication, uint64_t now)
 	for (uint32_t i = 0; i < replication->replicas; i++) {
 		struct replica *replica = &replication->replica[i];
 
-		begin(replication, replica, now);
+		begin(replica, now);
 		while (replica->stage == TICK_PUBLISH)
 			publish(replica);
 	}
@@ -337,7 +346,7 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 		overrun(replication, replica, now);
 	switch (replica->stage) {
 	case TICK_OVER:
-		begin(replication, replica, now);
+		begin(replica, now);
 		break;
 	case TICK_PUBLISH:
 		publish(replica);
@@ -360,6 +369,9 @@ enum turn_step turn_step(struct replication *replication, uint64_t now)
 	case TICK_SEND:
 		replication->active = replica;
 		return TURN_SENDS;
+	case TICK_UNTOLD:
+		note_untold(replication, replica);
+		break;
 	case TICK_TIDY:
 		tidy(replication, replica);
 		break;

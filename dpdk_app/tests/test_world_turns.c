@@ -86,6 +86,25 @@ static void test_a_whole_tick_tells_each_once(void **state UNUSED)
 	assert_int_equal(told, (1U << PLAYERS) - 1);
 }
 
+/// A state says it to the others.
+static void test_who_is_not_told_is_acknowledged_without_a_state(void **state UNUSED)
+{
+	struct session_shard *shard = fixture->sessions->shard[0];
+
+	for (unsigned player = 0; player < PLAYERS; player++) {
+		const uint32_t slot = fixture_slot(fixture->sessions, &fixture->player[player]);
+
+		wheel_cancel(&shard->wheel, slot);
+		delivery_owe(&shard->ctx, store_delivery(shard->store, slot), fixture->sessions->now);
+	}
+	assert_int_equal(shard->wheel.scheduled, 0);
+	begin_to_send();
+	for (unsigned i = 0; i < 3; i++)
+		(void)next_rank();
+	cut_short();
+	assert_int_equal(shard->wheel.scheduled, PLAYERS - 3);
+}
+
 #define TURN_TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -93,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TURN_TEST(test_who_was_not_told_is_told_first),
 		TURN_TEST(test_a_whole_tick_tells_each_once),
+		TURN_TEST(test_who_is_not_told_is_acknowledged_without_a_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
