@@ -136,20 +136,13 @@ static void take_away(struct replica *replica, struct entity *entity)
 /// Somewhere in the part.
 static bool put_in(struct replica *replica, struct entity *entity, const struct world_place *place, uint64_t now)
 {
-	const uint32_t number = numbers_take(&replica->numbers);
-	uint32_t rank;
+	struct admitted admitted;
 
-	if (number == NUMBERS_NONE)
+	if (!replica_admit(replica, entity->identity, WORLD_OTHER, place, now, &admitted))
 		return false;
-	rank = world_part_add(replica->part, number, entity->identity, WORLD_OTHER, place,
-			      replica_told_at(replica, now));
-	if (rank == WORLD_NOBODY) {
-		numbers_give_back(&replica->numbers, number);
-		return false;
-	}
-	entity->number = number;
-	entity->rank = rank;
-	entity->ranked = replica->part->reranked;
+	entity->number = admitted.number;
+	entity->rank = admitted.rank;
+	entity->ranked = admitted.ranked;
 	return true;
 }
 

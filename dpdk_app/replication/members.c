@@ -38,23 +38,17 @@ static bool place(struct replication *replication, struct replica *replica, stru
 {
 	const struct world_place at = world_mover_where(&member->mover);
 	const uint32_t player_id = replication->shard->store->records[slot].player_id;
-	const uint32_t number = numbers_take(&replica->numbers);
-	uint32_t rank;
+	struct admitted admitted;
 
-	if (number == NUMBERS_NONE)
+	if (!replica_admit(replica, player_id, WORLD_PLAYER, &at, now, &admitted))
 		return false;
-	rank = world_part_add(replica->part, number, player_id, WORLD_PLAYER, &at, replica_told_at(replica, now));
-	if (rank == WORLD_NOBODY) {
-		numbers_give_back(&replica->numbers, number);
-		return false;
-	}
-	replica->slot_after[number - replica->numbers.first] = slot + 1;
+	replica->slot_after[admitted.number - replica->numbers.first] = slot + 1;
 	if (member->announced != 0) // ticks may have come round since it heard of one
 		member->epoch = next_epoch(member->epoch);
 	member->announces = false;
-	member->number = number;
-	member->rank = rank;
-	member->ranked = replica->part->reranked;
+	member->number = admitted.number;
+	member->rank = admitted.rank;
+	member->ranked = admitted.ranked;
 	member->placed = true;
 	say_state(replication, replica, slot);
 	observer_begin(&replication->observers[slot], member->epoch, replica->tick);

@@ -28,20 +28,14 @@ static bool put_in(struct replica *replica, struct plain_player *player, uint32_
 		   uint64_t now)
 {
 	const struct world_place at = world_mover_where(&player->mover);
-	const uint32_t number = numbers_take(&replica->numbers);
-	uint32_t rank;
+	struct admitted admitted;
 
-	if (number == NUMBERS_NONE)
+	if (!replica_admit(replica, player_id, WORLD_PLAYER, &at, now, &admitted))
 		return false;
-	rank = world_part_add(replica->part, number, player_id, WORLD_PLAYER, &at, replica_told_at(replica, now));
-	if (rank == WORLD_NOBODY) {
-		numbers_give_back(&replica->numbers, number);
-		return false;
-	}
-	replica->slot_after[number - replica->numbers.first] = REPLICA_ENTITY | REPLICA_PLAIN | slot;
-	player->number = number;
-	player->rank = rank;
-	player->ranked = replica->part->reranked;
+	replica->slot_after[admitted.number - replica->numbers.first] = REPLICA_ENTITY | REPLICA_PLAIN | slot;
+	player->number = admitted.number;
+	player->rank = admitted.rank;
+	player->ranked = admitted.ranked;
 	player->joined = player->looked = replica->tick;
 	player->reach = 0;
 	counter_set(&replica->counts->players, replica->counts->players + 1);

@@ -186,6 +186,30 @@ ALWAYS_INLINE uint32_t replica_told_at(const struct replica *replica, uint64_t n
 	return replica->tick * WORLD_TOLD_PER_TICK + (uint32_t)(since * replica->parts_per_cycle >> 32);
 }
 
+/// Who has come: a number in the world, and a rank of our part as of this re-rank.
+struct admitted {
+	uint32_t number, rank, ranked;
+};
+
+/// Somebody comes who is at this place now.
+/// @return false: there is no number or no rank left until somebody goes
+ALWAYS_INLINE bool replica_admit(struct replica *replica, uint32_t identity, enum world_sort sort,
+				 const struct world_place *place, uint64_t now, struct admitted *admitted)
+{
+	const uint32_t number = numbers_take(&replica->numbers);
+	uint32_t rank;
+
+	if (number == NUMBERS_NONE)
+		return false;
+	rank = world_part_add(replica->part, number, identity, sort, place, replica_told_at(replica, now));
+	if (rank == WORLD_NOBODY) {
+		numbers_give_back(&replica->numbers, number);
+		return false;
+	}
+	*admitted = (struct admitted){number, rank, replica->part->reranked};
+	return true;
+}
+
 ALWAYS_INLINE uint32_t member_rank(const struct replica *replica, struct member *member)
 {
 	return member->rank = world_rank_now(replica->part, member->rank, &member->ranked);

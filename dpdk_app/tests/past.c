@@ -154,3 +154,20 @@ struct world_moment past_moment(struct past *past)
 		when.parts = drawn_below(&past->seed, WORLD_MOMENT_PARTS);
 	return when;
 }
+
+struct past_parts past_parts_make(uint32_t first, uint64_t seed)
+{
+	struct past_parts world = {.parts = {.count = PAST_PARTS}};
+
+	for (unsigned i = 0; i < PAST_PARTS; i++) {
+		world.past[i] = past_make(first, 50 + 40 * i, seed + i);
+		world.parts.part[i] = world.past[i]->part;
+	}
+	return world;
+}
+
+void past_parts_free(struct past_parts *world)
+{
+	for (unsigned i = 0; i < PAST_PARTS; i++)
+		past_free(world->past[i]);
+}

@@ -36,6 +36,17 @@ void past_go_on(struct past *past, uint32_t ticks, bool rerank);
 enum world_known past_where(const struct past *past, uint32_t number, struct world_moment when,
 			    const struct world_place *where, bool *right);
 
+/// The parts of a world, of which each has a past of its own.
+#define PAST_PARTS 3
+
+struct past_parts {
+	struct past *past[PAST_PARTS];
+	struct world_parts parts;
+};
+
+struct past_parts past_parts_make(uint32_t first, uint64_t seed);
+void past_parts_free(struct past_parts *world);
+
 /// A moment of the past: some of those have been forgotten, and some are still to come.
 struct world_moment past_moment(struct past *past);
 

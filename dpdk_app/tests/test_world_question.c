@@ -11,8 +11,7 @@
 #include "past.h"
 #include "world/question.h"
 
-#define PARTS 3
-#define PEOPLE_MAX (PARTS * PAST_PEOPLE)
+#define PEOPLE_MAX (PAST_PARTS * PAST_PEOPLE)
 #define EVERYBODY (1U << WORLD_PLAYER | 1U << WORLD_OTHER)
 
 // ---------------------------------------------------------------- a model
@@ -76,12 +75,12 @@ static int nearer(const void *a, const void *b)
 }
 
 /// All of them, the nearest first.
-static uint32_t model(struct past *const past[PARTS], const struct world_question *question, struct world_moment when,
-		      struct modelled *found)
+static uint32_t model(struct past *const past[PAST_PARTS], const struct world_question *question,
+		      struct world_moment when, struct modelled *found)
 {
 	uint32_t count = 0;
 
-	for (unsigned i = 0; i < PARTS; i++)
+	for (unsigned i = 0; i < PAST_PARTS; i++)
 		for (uint32_t number = 0; number < past[i]->numbers; number++) {
 			struct modelled *one = &found[count];
 
@@ -96,42 +95,20 @@ static uint32_t model(struct past *const past[PARTS], const struct world_questio
 
 // ---------------------------------------------------------------- asking
 
-struct world_of_three {
-	struct past *past[PARTS];
-	struct world_parts parts;
-};
-
-static struct world_of_three three_parts(uint32_t first, uint64_t seed)
-{
-	struct world_of_three world = {.parts = {.count = PARTS}};
-
-	for (unsigned i = 0; i < PARTS; i++) {
-		world.past[i] = past_make(first, 50 + 40 * i, seed + i);
-		world.parts.part[i] = world.past[i]->part;
-	}
-	return world;
-}
-
-static void end(struct world_of_three *world)
-{
-	for (unsigned i = 0; i < PARTS; i++)
-		past_free(world->past[i]);
-}
-
 /// Of the part that is furthest behind.
-static uint32_t newest_of(const struct world_of_three *world)
+static uint32_t newest_of(const struct past_parts *world)
 {
 	uint32_t newest = world->past[0]->tick;
 
-	for (unsigned i = 1; i < PARTS; i++)
+	for (unsigned i = 1; i < PAST_PARTS; i++)
 		newest = (int32_t)(world->past[i]->tick - newest) < 0 ? world->past[i]->tick : newest;
 	return newest;
 }
 
 /// Has any of the parts forgotten it?
-static bool is_forgotten(const struct world_of_three *world, struct world_moment when)
+static bool is_forgotten(const struct past_parts *world, struct world_moment when)
 {
-	for (unsigned i = 0; i < PARTS; i++) {
+	for (unsigned i = 0; i < PAST_PARTS; i++) {
 		const struct past *past = world->past[i];
 		uint32_t then = when.tick - past->first;
 
@@ -188,8 +165,7 @@ static void compare(const struct world_answer *answer, uint32_t count, struct mo
 	}
 }
 
-static enum pg_world_search ask(const struct world_of_three *world, const struct world_question *question,
-				uint32_t *told)
+static enum pg_world_search ask(const struct past_parts *world, const struct world_question *question, uint32_t *told)
 {
 	static struct world_asking asking;
 	static struct modelled found[PEOPLE_MAX + 1];
@@ -223,7 +199,7 @@ static enum pg_world_search ask(const struct world_of_three *world, const struct
 
 static void answers_are_those_of_the_model(void **state UNUSED)
 {
-	struct world_of_three world = three_parts(UINT32_MAX - 130, 31);
+	struct past_parts world = past_parts_make(UINT32_MAX - 130, 31);
 	unsigned became[PG_WORLD_SEARCHES] = {0};
 	uint64_t seed = 8;
 	uint32_t told = 0;
@@ -232,7 +208,7 @@ static void answers_are_those_of_the_model(void **state UNUSED)
 		const uint32_t ticks = drawn_below(&seed, 8) == 0 ? 2 : 1;
 		const bool rerank = drawn_below(&seed, 4) == 0;
 
-		for (unsigned k = 0; k < PARTS; k++)
+		for (unsigned k = 0; k < PAST_PARTS; k++)
 			past_go_on(world.past[k], ticks, rerank);
 		for (unsigned n = 0; n < 8; n++) {
 			const struct world_question question = drawn_question(&seed, past_moment(world.past[0]));
@@ -244,17 +220,17 @@ static void answers_are_those_of_the_model(void **state UNUSED)
 	assert_true(became[PG_WORLD_SEARCH_CLAMPED] > 20);
 	assert_true(became[PG_WORLD_SEARCH_TOO_OLD] > 200);
 	assert_true(told > 3000);
-	end(&world);
+	past_parts_free(&world);
 }
 
 static void nobody_is_as_of_another_tick_while_one_part_is_behind(void **state UNUSED)
 {
-	struct world_of_three world = three_parts(500, 78);
+	struct past_parts world = past_parts_make(500, 78);
 	uint64_t seed = 3;
 	uint32_t told = 0;
 
 	for (unsigned i = 0; i < 10; i++)
-		for (unsigned k = 0; k < PARTS; k++)
+		for (unsigned k = 0; k < PAST_PARTS; k++)
 			past_go_on(world.past[k], 1, false);
 	for (unsigned i = 0; i < 8; i++)
 		past_go_on(world.past[1], 1, false);
@@ -265,7 +241,7 @@ static void nobody_is_as_of_another_tick_while_one_part_is_behind(void **state U
 		assert_int_not_equal(ask(&world, &question, &told), PG_WORLD_SEARCH_TOO_OLD);
 	}
 	assert_true(told > 200);
-	end(&world);
+	past_parts_free(&world);
 }
 
 // ---------------------------------------------------------------- in steps

@@ -10,7 +10,6 @@
 #include "past.h"
 #include "world/search.h"
 
-#define PARTS 3
 #define WORLD_METRE 100 // quanta
 
 // ---------------------------------------------------------------- rays
@@ -67,36 +66,14 @@ static void a_ray_that_touches_a_body_hits_it(void **state UNUSED)
 
 // ---------------------------------------------------------------- searches
 
-struct world_of_three {
-	struct past *past[PARTS];
-	struct world_parts parts;
-};
-
 /// One part may be a tick behind the others.
-static struct world_of_three three_parts(uint32_t first, uint64_t seed)
-{
-	struct world_of_three world = {.parts = {.count = PARTS}};
-
-	for (unsigned i = 0; i < PARTS; i++) {
-		world.past[i] = past_make(first, 50 + 40 * i, seed + i);
-		world.parts.part[i] = world.past[i]->part;
-	}
-	return world;
-}
-
-static void go_on(struct world_of_three *world, uint64_t *seed)
+static void go_on(struct past_parts *world, uint64_t *seed)
 {
 	const uint32_t ticks = drawn_below(seed, 8) == 0 ? 2 : 1;
 	const bool rerank = drawn_below(seed, 4) == 0;
 
-	for (unsigned i = 0; i < PARTS; i++)
+	for (unsigned i = 0; i < PAST_PARTS; i++)
 		past_go_on(world->past[i], ticks, rerank);
-}
-
-static void end(struct world_of_three *world)
-{
-	for (unsigned i = 0; i < PARTS; i++)
-		past_free(world->past[i]);
 }
 
 /// As searches see somebody: not later than the part has come.
@@ -141,11 +118,11 @@ static uint32_t count_inside(const struct world_parts *parts, struct world_momen
 }
 
 /// Parts that know nothing of then: of somebody who is there, too.
-static uint32_t count_forgotten(const struct world_of_three *world, struct world_moment when)
+static uint32_t count_forgotten(const struct past_parts *world, struct world_moment when)
 {
 	uint32_t count = 0;
 
-	for (unsigned i = 0; i < PARTS; i++) {
+	for (unsigned i = 0; i < PAST_PARTS; i++) {
 		const struct world_part *part = world->parts.part[i];
 		struct world_place place;
 		uint32_t rank = 0;
@@ -157,7 +134,7 @@ static uint32_t count_forgotten(const struct world_of_three *world, struct world
 	return count;
 }
 
-static uint32_t look_around(const struct world_of_three *world, struct world_moment when, uint64_t *seed)
+static uint32_t look_around(const struct past_parts *world, struct world_moment when, uint64_t *seed)
 {
 	struct world_inside inside[64];
 	struct world_crowd crowd = {.room = drawn_below(seed, COUNT(inside) + 1), .inside = inside};
@@ -176,7 +153,7 @@ static uint32_t look_around(const struct world_of_three *world, struct world_mom
 
 static void who_was_in_a_sphere_is_found(void **state UNUSED)
 {
-	struct world_of_three world = three_parts(UINT32_MAX - 130, 31);
+	struct past_parts world = past_parts_make(UINT32_MAX - 130, 31);
 	uint64_t seed = 8;
 	uint32_t found = 0;
 
@@ -186,7 +163,7 @@ static void who_was_in_a_sphere_is_found(void **state UNUSED)
 			found += look_around(&world, past_moment(world.past[0]), &seed);
 	}
 	assert_true(found > 10000);
-	end(&world);
+	past_parts_free(&world);
 }
 
 static struct world_hit first_of(const struct world_parts *parts, struct world_moment when, const struct world_ray *ray,
@@ -210,7 +187,7 @@ static struct world_hit first_of(const struct world_parts *parts, struct world_m
 	return first;
 }
 
-static bool shoot(const struct world_of_three *world, struct world_moment when, uint64_t *seed)
+static bool shoot(const struct past_parts *world, struct world_moment when, uint64_t *seed)
 {
 	struct world_hit first = {.who = WORLD_NOBODY}, model;
 	struct world_ray ray = drawn_ray(seed);
@@ -240,7 +217,7 @@ static bool shoot(const struct world_of_three *world, struct world_moment when, 
 
 static void who_was_first_in_the_way_of_a_ray_is_hit(void **state UNUSED)
 {
-	struct world_of_three world = three_parts(500, 77);
+	struct past_parts world = past_parts_make(500, 77);
 	uint64_t seed = 3;
 	uint32_t hits = 0;
 
@@ -249,19 +226,19 @@ static void who_was_first_in_the_way_of_a_ray_is_hit(void **state UNUSED)
 		hits += shoot(&world, past_moment(world.past[0]), &seed);
 	}
 	assert_uint_in_range(hits, 40, 160);
-	end(&world);
+	past_parts_free(&world);
 }
 
 static void a_part_that_has_not_come_so_far_is_searched_as_of_its_newest_frame(void **state UNUSED)
 {
-	struct world_of_three world = three_parts(500, 78);
+	struct past_parts world = past_parts_make(500, 78);
 	uint64_t seed = 3;
 
 	go_on(&world, &seed);
 	past_go_on(world.past[0], 20, false);
 	for (unsigned n = 0; n < 100; n++)
 		look_around(&world, (struct world_moment){world.past[0]->tick - 1, 128}, &seed);
-	end(&world);
+	past_parts_free(&world);
 }
 
 static void of_several_at_once_the_lowest_number_is_hit(void **state UNUSED)

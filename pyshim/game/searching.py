@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,14 +23,16 @@ class Search(NamedTuple):
 SEARCH: Final = Search()
 
 
-class Searching:
+class Searching(ABC):
     """Questions of an attached process."""
 
+    @abstractmethod
     def _attached(self) -> Any:
-        raise NotImplementedError
+        """The process, as the library has it."""
 
+    @abstractmethod
     def _said(self, result: int) -> int:
-        raise NotImplementedError
+        """What the library answered, which is an error where it is negative."""
 
     def search_sphere(
         self,
