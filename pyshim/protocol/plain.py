@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The `plain` profile as scapy layers: one header, five messages, and their five acknowledgements.
+"""The `plain` profile as scapy layers: one header, its messages, and their acknowledgements.
 
 A datagram is `Plain() / PlayerMove(player_id=7)`. The header's `packet_type` follows from the layer above it
 and `packet_size` from the bytes, unless they are given: that is how a test builds a wrong one.
@@ -19,6 +19,8 @@ from scapy.fields import (
     LEIntEnumField,
     LEIntField,
     LELongField,
+    StrField,
+    StrFixedLenField,
     StrLenField,
 )
 from scapy.layers.inet import UDP
@@ -40,6 +42,11 @@ class MessageType(IntEnum):
     SKILL = 5
 
 
+LOOK = 6  # of who is in a world; its acknowledgement has another body
+_NAMES = {kind + ack: kind.name + "_ACK" * bool(ack) for kind in MessageType for ack in (0, ACK_OFFSET)}
+_NAMES |= {LOOK: "LOOK", LOOK + ACK_OFFSET: "LOOK_ACK"}
+
+
 class LEFloatField(Field[float, bytes]):
     """IEEE-754 binary32, little-endian."""
 
@@ -55,7 +62,7 @@ class Plain(Packet):
         LEIntEnumField(
             "packet_type",
             MessageType.HEARTBEAT,
-            {kind + ack: kind.name + "_ACK" * bool(ack) for kind in MessageType for ack in (0, ACK_OFFSET)},
+            _NAMES,
         ),
         LEIntField("packet_size", None),  # bytes of the whole message; None: computed
         LELongField("timestamp", 0),  # the sender's clock, returned unchanged
@@ -166,6 +173,38 @@ class SkillAck(Skill):
     name = "SKILL_ACK"
 
 
+class Look(_Body):
+    """What does its player see of the world? PROTOCOL.md, section 19."""
+
+    name = "LOOK"
+    fields_desc = [  # noqa: RUF012
+        LEIntField("player_id", 0),
+        ByteField("epoch", 0),
+        StrFixedLenField("zero", b"\0\0\0", length=3),
+        StrField("padding", b""),  # to as many bytes as the answer may have
+    ]
+
+
+class LookAck(_Body):
+    """What it sees."""
+
+    name = "LOOK_ACK"
+    fields_desc = [  # noqa: RUF012
+        LEIntField("player_id", 0),
+        ByteField("epoch", 0),
+        ByteField("is_there", 0),
+        FieldLenField("world_bytes", None, fmt="<H", length_of="world"),
+        LEFloatField("position_x", 0.0),
+        LEFloatField("position_y", 0.0),
+        LEFloatField("position_z", 0.0),
+        LEFloatField("velocity_x", 0.0),
+        LEFloatField("velocity_y", 0.0),
+        LEFloatField("velocity_z", 0.0),
+        StrLenField("world", b"", length_from=lambda packet: packet.world_bytes),  # a WORLD
+        StrField("state", b""),  # a WORLD_STATE, or nothing
+    ]
+
+
 MESSAGES: dict[MessageType, type[Packet]] = {
     MessageType.PLAYER_MOVE: PlayerMove,
     MessageType.PLAYER_ATTACK: PlayerAttack,
@@ -183,6 +222,8 @@ ACKS: dict[MessageType, type[Packet]] = {
 for _kind in MessageType:
     bind_layers(Plain, MESSAGES[_kind], packet_type=int(_kind))
     bind_layers(Plain, ACKS[_kind], packet_type=_kind + ACK_OFFSET)
+bind_layers(Plain, Look, packet_type=LOOK)
+bind_layers(Plain, LookAck, packet_type=LOOK + ACK_OFFSET)
 
 
 def bind(port: int = DEFAULT_PORT) -> None:

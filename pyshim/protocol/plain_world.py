@@ -67,11 +67,11 @@ def read_sight(datagram: bytes) -> Sight:
     if about == 0 and behind:
         raise WireError("an answer with a state of no world")
     world = decode_world(behind[:about]) if about else None
+    expect(world is None or world.epoch == epoch, "a world of another epoch than was asked for")
     state = decode(behind[about:]) if len(behind) > about else None
-    for one in state.exceptions if state else ():
-        expect(isinstance(one, Full), "an answer that supposes another before it")
-    expect(state is None or not (state.records or state.strips), "an answer that supposes another before it")
-    expect(state is None or state.epoch == epoch, "a state of another epoch than was asked for")
+    if state is not None and world is not None:
+        expect(is_there == 1, "an answer with a state of who is nowhere")
+        _expect_whole(state, world)
     return Sight(
         timestamp,
         player_id,
@@ -82,3 +82,12 @@ def read_sight(datagram: bytes) -> Sight:
         world,
         state,
     )
+
+
+def _expect_whole(state: WorldState, world: World) -> None:
+    """It is by itself, and of the world before it."""
+    alone = not (state.base or state.records or state.strips)
+    full = all(isinstance(one, Full) for one in state.exceptions)
+    expect(alone and full, "an answer that supposes another before it")
+    expect(state.epoch == world.epoch, "a state of another epoch than was asked for")
+    expect(state.tick == world.tick & 0xFFFF, "a state of another tick than its world is of")

@@ -20,7 +20,9 @@ from tests.engines.engines import ALL
 from tests.network.namespace import Wire
 from tests.network.players import MOVE, PORT, Crowd, Player, message
 from tests.session.deployment import PATIENCE_S, Deployment, founded, kill, playing, settings
+from tests.world.make_plain_vectors import answer
 from tests.world.test_appliance import MEADOW, seen, standing, until
+from tests.world.test_plain_vectors import VECTORS, said_by
 
 pytestmark = ALL
 
@@ -62,11 +64,11 @@ class Walker:
         """What it is told, and in how many bytes."""
         epoch = next(self._epochs)
         self.player.send(look(self.player.id, epoch, 7, length))
-        answer = self.player.receive()
-        assert len(answer) <= length
-        sight = read_sight(answer)
-        assert (sight.timestamp, sight.player_id, sight.epoch) == (7, self.player.id, epoch)
-        return sight, len(answer)
+        told = self.player.receive()
+        assert len(told) <= length
+        sight = read_sight(told)
+        assert told == answer(said_by(sight), self.player.id, epoch, 7)  # as a vector is written
+        return sight, len(told)
 
     def sees(self, is_right: Callable[[Sight], bool]) -> Sight:
         """What it is told once that is right; it takes a tick or two."""
@@ -117,6 +119,22 @@ def test_no_answer_is_longer_than_its_question(crowd: Crowd) -> None:
     before = look(first.player.id, 1)
     for wrong in (look(first.player.id, 1, length=LOOK_MIN_BYTES - 1), before[:21] + b"\1" + before[22:]):
         first.player.is_ignored(wrong)
+
+
+def test_each_question_of_the_vectors_is_answered_or_dropped_for_its_reason(
+    deployment: Deployment, crowd: Crowd
+) -> None:
+    for vector in VECTORS["looks"]:
+        player, asked = crowd.player(), bytes.fromhex(vector["look"])
+        player.send(asked)
+        sight = read_sight(player.receive())
+        assert (sight.timestamp, sight.player_id) == (vector["timestamp"], vector["player_id"])
+        assert (sight.epoch, sight.is_there, sight.state) == (vector["epoch"], False, None)
+    player = crowd.player()
+    for vector in VECTORS["refused_looks"]:
+        before = deployment.total("drops_total", reason=vector["reason"])
+        player.is_ignored(bytes.fromhex(vector["look"]))
+        deployment.gate.wait_metric("pollgate_drops_total", before + 1, reason=vector["reason"])
 
 
 def test_who_is_too_fast_is_where_the_world_has_it(crowd: Crowd) -> None:
