@@ -40,7 +40,7 @@ enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
 /// How players of a world walk: everywhere on the ground; four of five in a twentieth of it; all within half a radius.
 enum pg_load_walk { PG_LOAD_NO_WORLD, PG_LOAD_SPREAD, PG_LOAD_TOWN, PG_LOAD_ONE_CROWD };
 
-/// A world that players of the session profile play, and by what a model judges what they see.
+/// A world that players play, and by what a model judges what they see.
 struct pg_load_world {
 	uint8_t walk;      // enum pg_load_walk
 	float middle_m[3]; // of the ground, which is a square
@@ -82,7 +82,7 @@ struct pg_load_plan {
 	uint8_t profile;                      // PG_PROFILE_PLAIN or PG_PROFILE_SESSION
 	const struct pg_load_ticket *tickets; // of profile session: one for each player; the caller's, until it is open
 	struct pg_load_world world;
-	struct pg_load_impairment impairment; // of profile session
+	struct pg_load_impairment impairment; // of profile session, or in a world
 
 	struct pg_address target;
 	uint16_t target_port;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "load/impair.h"
+#include "load/lookers.h"
 #include "load/sessions.h"
 #include "load/trial.h"
 #include "pollgate_client.h"
@@ -76,9 +77,8 @@ static int check_plan(const struct pg_load_plan *plan, struct pg_error *error)
 	if (plan->weight[PG_LOAD_GAME - 1] != 0 && plan->profile != PG_PROFILE_SESSION)
 		return error_set(error, PG_ERROR_USAGE,
 				 "only players of profile session say messages of the game's own");
-	if (plan->world.walk > PG_LOAD_ONE_CROWD ||
-	    (plan->world.walk != PG_LOAD_NO_WORLD && plan->profile != PG_PROFILE_SESSION))
-		return error_set(error, PG_ERROR_USAGE, "only players of profile session play a world");
+	if (plan->world.walk > PG_LOAD_ONE_CROWD)
+		return error_set(error, PG_ERROR_USAGE, "the plan names a walk that this build lacks");
 	if (plan->world.walk != PG_LOAD_NO_WORLD && plan->chat_bytes < PG_LOAD_CHAT_MARK)
 		return error_set(error, PG_ERROR_USAGE, "a chat message in a world has at least %u bytes",
 				 PG_LOAD_CHAT_MARK);
@@ -114,6 +114,8 @@ static int open_parts(struct pg_load *load, struct pg_error *error)
 		load->transport = transport_impaired(plan, page, load->transport, error);
 	if (load->transport && plan->profile == PG_PROFILE_SESSION)
 		load->transport = transport_of_sessions(plan, page, load->transport, load->world, error);
+	else if (load->transport && load->world)
+		load->transport = transport_of_lookers(plan, page, load->transport, load->world, error);
 	return load->transport ? PG_OK : error->code;
 }
 

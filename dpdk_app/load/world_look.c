@@ -14,13 +14,11 @@
 
 struct looking {
 	struct world_model *model;
-	const struct world_view *view;
-	uint32_t player;
+	const struct model_look *look;
 	double window_s;   // since the beginning of the window
 	double own_lag_s;  // since the last movement of the observer that arrived
 	double farthest_m; // of those who have a slot, less the error
 	uint32_t occupied;
-	uint64_t now;
 };
 
 bool world_look_open(struct world_model *model)
@@ -135,31 +133,31 @@ void world_around(struct world_model *model, const float position[3], double rad
 static double error_m(const struct looking *looking, const struct truth *other)
 {
 	const struct world_model *model = looking->model;
-	const double lag = fmax(looking->own_lag_s, seconds(model, other->known, looking->now));
-	const double speed = (double)other->speed + (double)model->truth[looking->player].speed;
+	const double lag = fmax(looking->own_lag_s, seconds(model, other->known, looking->look->now));
+	const double speed = (double)other->speed + (double)model->truth[looking->look->player].speed;
 
 	return speed * (looking->window_s + lag) + 2 * model->numbers.quantum_m;
 }
 
-/// Was it somewhere in this world for all of the window, and does what it said arrive?
+/// Was it somewhere in this world for long enough, and does what it said arrive?
 static bool is_sure(const struct looking *looking, const struct truth *truth)
 {
 	const struct world_model *model = looking->model;
 
 	return truth->connected && truth->since != 0 &&
-	       seconds(model, truth->since, looking->now) > 2 * looking->window_s &&
-	       seconds(model, truth->known, looking->now) * MS_PER_S < UNSURE_MS &&
-	       seconds(model, truth->put_back, looking->now) * MS_PER_S > UNSURE_MS;
+	       seconds(model, truth->since, looking->look->now) > looking->look->settled_s &&
+	       seconds(model, truth->known, looking->look->now) * MS_PER_S < UNSURE_MS &&
+	       seconds(model, truth->put_back, looking->look->now) * MS_PER_S > UNSURE_MS;
 }
 
 static void mark_slots(struct looking *looking)
 {
 	struct world_model *model = looking->model;
-	const float *own = truth_position(&model->truth[looking->player]);
+	const float *own = truth_position(&model->truth[looking->look->player]);
 
 	model->looks++;
 	for (unsigned i = 0; i < WORLD_SLOTS_MAX; i++) {
-		const struct world_slot *slot = &looking->view->slot[i];
+		const struct world_slot *slot = &looking->look->view->slot[i];
 		const uint32_t player = slot->who.identity - model->first_player_id;
 
 		if (!slot->occupied || player >= model->players)
@@ -168,11 +166,12 @@ static void mark_slots(struct looking *looking)
 		const struct truth *truth = &model->truth[player];
 		const double error = error_m(looking, truth), apart = distance(own, truth_position(truth));
 
-		counter_add(&model->counts->wrong, model->mark[player] == model->looks || player == looking->player);
+		counter_add(&model->counts->wrong,
+			    model->mark[player] == model->looks || player == looking->look->player);
 		model->mark[player] = model->looks;
 		looking->occupied++;
 		looking->farthest_m = fmax(looking->farthest_m, apart - error);
-		if (is_sure(looking, truth) && apart > model->leave_radius_m + error)
+		if (is_sure(looking, truth) && apart > looking->look->beyond_m + error)
 			counter_add(&model->counts->beyond, 1);
 	}
 }
@@ -183,30 +182,28 @@ static void expect(void *context, uint32_t player, double apart)
 	struct world_model *model = looking->model;
 	const struct truth *truth = &model->truth[player];
 	const double error = error_m(looking, truth);
-	const bool is_full = looking->occupied >= model->slots;
+	const bool is_full = looking->occupied >= looking->look->most;
 
-	if (player == looking->player || !is_sure(looking, truth) || apart >= model->radius_m - error)
+	if (player == looking->look->player || !is_sure(looking, truth) || apart >= model->radius_m - error)
 		return;
 	if (model->mark[player] != model->looks && is_full &&
-	    apart >= looking->farthest_m / (double)model->rules.hysteresis - error)
+	    apart >= looking->farthest_m / looking->look->hysteresis - error)
 		return;
 	counter_add(&model->counts->due, 1);
 	if (model->mark[player] != model->looks)
 		counter_add(&model->counts->missing, 1);
 }
 
-void world_look(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now)
+void world_look(struct world_model *model, const struct model_look *look)
 {
-	const struct truth *own = &model->truth[player];
-	const struct model_observer *observer = &model->observer[player];
-	struct looking looking = {.model = model, .view = view, .player = player, .now = now};
+	const struct truth *own = &model->truth[look->player];
+	struct looking looking = {.model = model, .look = look};
 
-	looking.window_s =
-		seconds(model, model->clock.begin + (observer->newest - WORLD_LOOK_TICKS) * model->tick_cycles, now);
-	looking.own_lag_s = seconds(model, own->known, now);
+	looking.window_s = seconds(model, look->from, look->now);
+	looking.own_lag_s = seconds(model, own->known, look->now);
 	if (!is_sure(&looking, own))
 		return;
 	counter_add(&model->counts->looks, 1);
 	mark_slots(&looking);
-	world_around(model, truth_position(own), model->radius_m, now, expect, &looking);
+	world_around(model, truth_position(own), model->radius_m, look->now, expect, &looking);
 }

@@ -258,6 +258,23 @@ static bool note_tick(struct model_observer *observer, uint32_t tick)
 	return tick - observer->run_began >= WORLD_LOOK_TICKS;
 }
 
+static void look_around(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now)
+{
+	const struct model_observer *observer = &model->observer[player];
+	struct model_look look = {
+		.view = view,
+		.player = player,
+		.from = begin_of(model, observer->newest - WORLD_LOOK_TICKS),
+		.now = now,
+		.most = model->slots,
+		.hysteresis = (double)model->rules.hysteresis,
+		.beyond_m = model->leave_radius_m,
+	};
+
+	look.settled_s = 2 * (double)(now - look.from) / (double)model->tsc_hz;
+	world_look(model, &look);
+}
+
 void world_model_told(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now)
 {
 	struct model_observer *observer = &model->observer[player];
@@ -274,8 +291,83 @@ void world_model_told(struct world_model *model, uint32_t player, const struct w
 	tell_clock(model, tick, now);
 	check_slots(model, view, tick, now);
 	if (note_tick(observer, tick) && tick % WORLD_LOOK_TICKS == player % WORLD_LOOK_TICKS)
-		world_look(model, player, view, now);
+		look_around(model, player, view, now);
 }
+
+// ---------------------------------------------------------------- players who ask
+
+/// A question that was asked before that tick, or long after it, is not answered with it in this world.
+static bool is_of_other_world(const struct world_model *model, uint32_t tick, const struct world_sight *sight)
+{
+	const int64_t begin = (int64_t)model->clock.begin, ticks = (int64_t)model->tick_cycles;
+	const int64_t most_apart = (int64_t)(model->numbers.tick_hz / 2);
+
+	return !model->clock.any || (int64_t)tick < ((int64_t)sight->asked - begin) / ticks - most_apart ||
+	       (int64_t)tick > ((int64_t)sight->came - begin) / ticks + most_apart;
+}
+
+static void judge_sight(struct world_model *model, uint32_t player, uint32_t tick, const struct world_sight *sight)
+{
+	const struct truth_moment when = moment_of(model, tick, sight->came);
+	const struct model_look look = {
+		.view = sight->view,
+		.player = player,
+		.from = when.began - when.slack,
+		.now = sight->came,
+		.settled_s = 2 * WORLD_LOOK_TICKS / model->numbers.tick_hz,
+		.most = sight->most < model->slots ? sight->most : model->slots,
+		.hysteresis = 1,
+		.beyond_m = model->radius_m,
+	};
+
+	check_slots(model, sight->view, tick, sight->came);
+	if (tick % WORLD_LOOK_TICKS == player % WORLD_LOOK_TICKS)
+		world_look(model, &look);
+}
+
+static void take_sight(struct world_model *model, uint32_t player, const struct world_sight *sight)
+{
+	const uint32_t tick = sight->view->newest;
+
+	counter_add(&model->counts->states, 1);
+	if (is_of_other_world(model, tick, sight)) {
+		if (model->clock.any && sight->asked < model->began) { // of the one before
+			counter_add(&model->counts->unchecked, 1);
+			return;
+		}
+		begin_world(model, &sight->view->world, sight->came);
+	}
+	model->told = sight->came;
+	tell_clock(model, tick, sight->came);
+	judge_sight(model, player, tick, sight);
+}
+
+static void miss_sight(struct world_model *model, uint32_t player)
+{
+	struct model_observer *observer = &model->observer[player];
+
+	if (++observer->untold < WORLD_LOOK_ANSWERS)
+		return;
+	observer->untold = 0;
+	counter_add(&model->counts->due, 1);
+	counter_add(&model->counts->missing, 1);
+}
+
+void world_model_looked(struct world_model *model, uint32_t player, const struct world_sight *sight)
+{
+	if (!sight->is_there)
+		return;
+	if (!truth_has_said(&model->truth[player], sight->motion))
+		world_model_put_back(model, player, sight->motion, sight->came);
+	if (!sight->view) {
+		miss_sight(model, player);
+		return;
+	}
+	model->observer[player].untold = 0;
+	take_sight(model, player, sight);
+}
+
+// ---------------------------------------------------------------- what waits
 
 static void judge(struct world_model *model, const struct model_suspect *one)
 {

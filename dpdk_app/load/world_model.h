@@ -10,17 +10,25 @@
 //   d < radius - m, unless all slots are taken and d >= (dK - m') / h - m, with dK the distance of the farthest who has one, m'
 //   that one's error, and h the hysteresis.
 // - Nobody has a slot with d > leave radius + m.
+//
+// What a player of profile plain is told is judged likewise, but that it remembers nobody: the window is one tick, the hysteresis 1,
+// nobody is told with d > radius + m, and "all slots" are those that the answer has room for. Whoever is somewhere is told
+// something in one of WORLD_LOOK_ANSWERS answers in a row.
 
 #ifndef POLLGATE_LOAD_WORLD_MODEL_H
 #define POLLGATE_LOAD_WORLD_MODEL_H
 
 #include "load/walk.h"
+#include "load/world_sight.h"
 #include "load/world_truth.h"
 #include "pollgate_load.h"
 #include "world_view.h" // the client's
 
 /// An observer looks every 8 ticks, and misses one turn where ranks change.
 #define WORLD_LOOK_TICKS 16
+
+/// Of questions in one tick, and while one is being made, all but one are answered with nothing.
+#define WORLD_LOOK_ANSWERS 64
 
 #define MODEL_SUSPECTS 65536
 
@@ -31,6 +39,7 @@ struct model_observer {
 	uint32_t newest;    // tick
 	uint32_t run_began; // tick from which on it had them all
 	uint64_t skipped;   // that is counted already
+	uint32_t untold;    // answers in a row that told nothing
 };
 
 /// What is judged once more when it is known what arrived.
@@ -103,14 +112,28 @@ void world_model_put_back(struct world_model *model, uint32_t player, const floa
 /// A WORLD_STATE was applied to the player's view: the last that it has.
 void world_model_told(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now);
 
+/// A player of profile plain was answered.
+void world_model_looked(struct world_model *model, uint32_t player, const struct world_sight *sight);
+
 /// Judge what waits.
 /// @param all  also what is not due yet: at the end
 void world_model_turn(struct world_model *model, uint64_t now, bool all);
 
 // world_look.c
 
+/// How somebody looked, and what is expected of it.
+struct model_look {
+	const struct world_view *view;
+	uint32_t player;
+	uint64_t from, now; // TSC: it was decided between these
+	double settled_s;   // who is there for so long is found
+	uint32_t most;      // others in sight, of all who are near
+	double hysteresis;
+	double beyond_m; // nobody is in sight who is farther
+};
+
 /// All that a player has in sight now, and should have.
-void world_look(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now);
+void world_look(struct world_model *model, const struct model_look *look);
 bool world_look_open(struct world_model *model);
 void world_look_close(struct world_model *model);
 

@@ -11,6 +11,7 @@
 #include "load/walk.h"
 #include "load/world_events.h"
 #include "load/world_model.h"
+#include "load/world_sight.h"
 
 #define CROWD_SHARE 0.5F // of the radius within which all see each other
 #define ORDER_OF_CHAT 1  // as travel.h has its channel; all else is on channel 0
@@ -23,6 +24,7 @@ struct world_play {
 	struct players_world players;
 	uint64_t *states; // of each player: how many its view had
 	uint64_t *skipped;
+	struct world_view *view; // what one player of profile plain was told
 	struct pg_load_world_counts *counts;
 };
 
@@ -61,6 +63,17 @@ static bool let_walk(struct world_play *play, const struct pg_load_plan *plan)
 	return world->walk == PG_LOAD_NO_WORLD || walks_open(&play->walks, &rules, plan->players, plan->seed);
 }
 
+/// Of an answer that is whole by itself, no more than that is held.
+static struct world_view *make_view(void)
+{
+	const struct world_view_rules rules = {0};
+	struct world_view *view = malloc(world_view_size(&rules));
+
+	if (view)
+		world_view_make(view, &rules);
+	return view;
+}
+
 struct world_play *world_play_open(const struct pg_load_plan *plan, struct pg_load_page *page)
 {
 	struct world_play *play = calloc(1, sizeof(*play));
@@ -70,6 +83,7 @@ struct world_play *world_play_open(const struct pg_load_plan *plan, struct pg_lo
 	opened = opened && (play->events = world_events_open(plan, page, play->model));
 	opened = opened && (play->states = calloc(plan->players, sizeof(*play->states)));
 	opened = opened && (play->skipped = calloc(plan->players, sizeof(*play->skipped)));
+	opened = opened && (play->view = make_view());
 	if (!opened) {
 		world_play_close(play);
 		return NULL;
@@ -88,6 +102,7 @@ void world_play_close(struct world_play *play)
 	walks_close(&play->walks);
 	free(play->states);
 	free(play->skipped);
+	free(play->view);
 	free(play);
 }
 
@@ -247,6 +262,24 @@ void world_play_received(struct world_play *play, uint32_t player, const pgc_cli
 	counter_add(&play->counts->skipped, statistics.world_skipped - play->skipped[player]);
 	play->skipped[player] = statistics.world_skipped;
 	world_model_told(play->model, player, view, now);
+}
+
+void world_play_joined(struct world_play *play, uint32_t player, uint64_t now)
+{
+	world_model_connected(play->model, player, true, now);
+}
+
+enum world_play_told world_play_looked(struct world_play *play, uint32_t player, const uint8_t *answer, size_t bytes,
+				       size_t asked_bytes, uint64_t asked, uint64_t now)
+{
+	struct world_sight sight = {.asked = asked, .came = now};
+
+	if (!world_sight_read(answer, bytes, asked_bytes, play->view, &sight))
+		return WORLD_PLAY_NO_ANSWER;
+	if (sight.view)
+		counter_add(&play->counts->state_bytes, bytes);
+	world_model_looked(play->model, player, &sight);
+	return sight.view ? WORLD_PLAY_TOLD : WORLD_PLAY_NOT_TOLD;
 }
 
 void world_play_turn(struct world_play *play, uint64_t now, bool end)

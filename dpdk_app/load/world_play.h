@@ -40,6 +40,21 @@ void world_play_event(struct world_play *play, uint32_t player, const struct pgc
 void world_play_received(struct world_play *play, uint32_t player, const pgc_client *client, size_t bytes,
 			 uint64_t now);
 
+/// A player of profile plain plays from now on.
+void world_play_joined(struct world_play *play, uint32_t player, uint64_t now);
+
+enum world_play_told {
+	WORLD_PLAY_TOLD,
+	WORLD_PLAY_NOT_TOLD, // nothing can be told just now
+	WORLD_PLAY_NO_ANSWER // no gateway answers so
+};
+
+/// The answer to a question of a player of profile plain came.
+/// @param asked_bytes  of the question
+/// @param asked        when it was asked
+enum world_play_told world_play_looked(struct world_play *play, uint32_t player, const uint8_t *answer, size_t bytes,
+				       size_t asked_bytes, uint64_t asked, uint64_t now);
+
 /// Now and then, and at the end.
 void world_play_turn(struct world_play *play, uint64_t now, bool end);
 

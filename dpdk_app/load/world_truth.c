@@ -48,6 +48,27 @@ void truth_put_back(struct truth *truth, const float position[3], uint64_t now)
 	truth->put_back = now;
 }
 
+/// To the bit.
+static bool is_same(const float one[6], const float other[6])
+{
+	uint32_t bits[2][6];
+
+	memcpy(bits[0], one, sizeof(bits[0]));
+	memcpy(bits[1], other, sizeof(bits[1]));
+	return memcmp(bits[0], bits[1], sizeof(bits[0])) == 0;
+}
+
+bool truth_has_said(const struct truth *truth, const float motion[6])
+{
+	for (uint64_t n = truth->newest; n > 0 && n + TRUTH_SAID > truth->newest; n--) {
+		const struct truth_said *said = &truth->said[n % TRUTH_SAID];
+
+		if (said->datagram == n && is_same(said->motion, motion))
+			return true;
+	}
+	return false;
+}
+
 // ---------------------------------------------------------------- one movement
 
 /// In quanta, and in parts of a quantum per tick.

@@ -76,6 +76,9 @@ uint64_t truth_arrived(struct truth *truth, uint64_t datagram, uint64_t now);
 /// The gateway has refused something that was said before, and the player stands where the last that it took was.
 void truth_put_back(struct truth *truth, const float position[3], uint64_t now);
 
+/// Has the player said that?
+bool truth_has_said(const struct truth *truth, const float motion[6]);
+
 /// Can the player have been there?
 bool truth_explains(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
 		    const struct world_spot *spot);

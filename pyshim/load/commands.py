@@ -199,8 +199,18 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(
             metavar="NAME",
             rich_help_panel=_WORLD,
-            help="With --issue: players play this world of that configuration, at its tick rate unless "
-            "--rate is given; what they see and hear is checked. Exit code 1: not all is as it should be.",
+            help="With --issue or --rules: players play this world of that configuration, at its tick rate "
+            "unless --rate is given; what they see and hear is checked. Exit code 1: not all is as it should "
+            "be.",
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG",
+            rich_help_panel=_WORLD,
+            help="With --world: players speak profile plain, and ask what they see in the world of this "
+            "configuration of the gateway.",
         ),
     ] = None,
     walk: Annotated[
@@ -279,9 +289,14 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     played = None
     weights = None if mix is None else parse_mix(mix)
     if world is not None:
-        played = options.world_asked(world, issue, pace, Walking(walk, ground, speed, standing / 100))
+        of = options.Rules(issue, rules)
+        played = options.world_asked(world, of, pace, Walking(walk, ground, speed, standing / 100))
         pace = replace(pace, rate_pps=rate or float(played.tick_hz), drain_s=max(drain, DRAIN_S))
-        weights = weights or WORLD_MIX
+        weights = options.plain_mix(weights) if rules else weights or WORLD_MIX
+    elif rules is not None:
+        raise UsageError("--rules needs --world NAME: which world of the configuration is played")
+    if rules is not None and tickets is not None:
+        raise UsageError("--rules and --tickets exclude each other: players of profile plain have no tickets")
     ticketed = tickets is not None or issue is not None
     network = options.Network(loss, duplicate, reorder, reorder_ms, rebind)
     name, rounds = options.rounds_asked(pace)
@@ -295,7 +310,7 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         seed=seed,
         first_player_id=first_player_id,
         world=played,
-        impairment=options.impairment_asked(network, there=ticketed),
+        impairment=options.impairment_asked(network, ticketed=ticketed, asks=rules is not None),
         **({} if weights is None else {"mix": weights}),
     )
     way = options.Way(tuple(address or ()), cpu, device, mac, target_mac, memory, huge_pages)

@@ -11,7 +11,7 @@ from pyshim.config.located import located
 from pyshim.errors import UsageError
 from pyshim.issuing.client import Client
 from pyshim.load.run import Name, Round, paced_rounds
-from pyshim.load.scenario import LADDER, Crowd, Device, Sockets, Step, Target, Trial, parse_steps
+from pyshim.load.scenario import LADDER, Crowd, Device, Mix, Sockets, Step, Target, Trial, parse_steps
 from pyshim.load.targets import is_address, local_addresses, own_addresses, parse_target, resolve
 from pyshim.load.tickets import Ticket, issue_tickets, read_tickets
 from pyshim.load.world import Impairment, Walking, World, world_of
@@ -58,14 +58,28 @@ class Way:
     huge_pages: bool
 
 
-def world_asked(name: str, config: Path | None, pace: Pace, walking: Walking) -> World:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Whose world is played, as the options say it: a gateway's configuration, or none."""
+
+    issue: Path | None  # its players are of profile session
+    plain: Path | None  # of profile plain
+
+
+def world_asked(name: str, rules: Rules, pace: Pace, walking: Walking) -> World:
     """The world that is played, from the gateway's configuration.
 
     Raises:
         PollgateError: it cannot be read, has no such world, or the options do not go with a world.
     """
+    if rules.issue is not None and rules.plain is not None:
+        raise UsageError("--issue and --rules exclude each other; give one of them")
+    config = rules.issue or rules.plain
     if config is None:
-        raise UsageError("--world needs --issue: the world's rules are those of the gateway's configuration")
+        raise UsageError(
+            "--world needs --issue, or --rules for players of profile plain: the world's rules are those of "
+            "the gateway's configuration"
+        )
     for option, given in (
         ("--ladder", pace.ladder),
         ("--steps", pace.steps),
@@ -81,14 +95,31 @@ def world_asked(name: str, config: Path | None, pace: Pace, walking: Walking) ->
         return world_of(load_config(config), name, players, walking)
 
 
-def impairment_asked(network: Network, *, there: bool) -> Impairment | None:
+def plain_mix(mix: Mix | None) -> Mix:
+    """What players of profile plain say in a world.
+
+    Raises:
+        UsageError: it is what others had to hear.
+    """
+    if mix is None:
+        return (("move", 1),)
+    if words := [name for name, weight in mix if weight and name not in ("move", "heartbeat")]:
+        raise UsageError(
+            f"--mix: {words[0]} does not go with --rules: players of profile plain hear nothing of each "
+            "other; give move and heartbeat"
+        )
+    return mix
+
+
+def impairment_asked(network: Network, *, ticketed: bool, asks: bool) -> Impairment | None:
     """What becomes of datagrams; None: nothing.
 
     Args:
-        there: whether players have tickets.
+        ticketed: whether players have tickets.
+        asks: they have none, and ask what they see in a world.
 
     Raises:
-        UsageError: they have none, or it is too much.
+        UsageError: it does not go with such players, or it is too much.
     """
     asked = Impairment(
         network.loss / 100,
@@ -97,7 +128,12 @@ def impairment_asked(network: Network, *, there: bool) -> Impairment | None:
         network.reorder_ms,
         round(network.rebind_s * 1000),
     )
-    if asked.any and not there:
+    if asks and (asked.duplicate or asked.move_ms):
+        raise UsageError(
+            "--duplicate and --rebind do not go with --rules: a gateway knows players of profile plain by "
+            "their addresses, and takes what comes twice twice"
+        )
+    if asked.any and not (ticketed or asks):
         raise UsageError(
             "--loss, --duplicate, --reorder and --rebind need --tickets or --issue: nothing of profile "
             "plain is repeated"

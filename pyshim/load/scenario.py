@@ -54,8 +54,8 @@ class Crowd:
     game_bytes: int = 32  # of their bodies
     seed: int = 1
     first_player_id: int = 1
-    world: World | None = None  # that players of profile session play, as the only trial
-    impairment: Impairment | None = None  # of the network of players of profile session
+    world: World | None = None  # that players play, as the only trial
+    impairment: Impairment | None = None  # of the network of players of profile session, or in a world
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played."""

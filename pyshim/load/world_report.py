@@ -33,7 +33,7 @@ class EventsReport(_Part):
 class WorldReport(_Part):
     """What players of a world were told, and what the model of it says."""
 
-    states: int = Field(description="WORLD_STATEs that came.")
+    states: int = Field(description="WORLD_STATEs that came, or were in answers.")
     state_bytes: int
     bytes_per_player_s: float = Field(description="Of WORLD_STATEs, per second and player.")
     checked: int = Field(description="Places of somebody in a tick that players were told.")
@@ -46,7 +46,9 @@ class WorldReport(_Part):
     looks: int = Field(description="At all that a player saw and had to see.")
     due: int = Field(description="Others who had to be in sight at those.")
     missing: int
-    beyond: int = Field(description="In sight, though beyond the leave radius.")
+    beyond: int = Field(
+        description="In sight, though beyond the leave radius; of players of profile plain, the radius."
+    )
     corrections: int = Field(description="Players who were put back.")
     worlds: int = Field(description="That began: one, and one more after each crash of the gateway.")
     events: EventsReport

@@ -168,6 +168,8 @@ def test_help_says_that_coordinated_omission_is_corrected() -> None:
 
 HERE = "127.0.0.1:9"
 DEVICE = ("10.0.0.1:8080", "--device", "net_null0", "--address", "10.0.0.2/24")
+RULES = ("--rules", str(Path(__file__).resolve().parents[2] / "configs" / "world.yaml"))
+PLAYED = (*RULES, "--world", "meadow")
 USAGE = {
     "no target": ((), "no target is given"),
     "no port": (("10.0.0.1",), "the target: found"),
@@ -196,6 +198,15 @@ USAGE = {
     "device without number": ((*DEVICE[:2], "net_null", *DEVICE[3:]), 'did you mean "net_null0"'),
     "address without prefix": ((*DEVICE[:4], "10.0.0.2"), "which has no prefix length"),
     "another network": (("10.1.0.1:1", *DEVICE[1:]), "--target-mac"),
+    "rules of no world": ((HERE, *RULES), "--rules needs --world NAME"),
+    "a world of nobody": ((HERE, "--world", "meadow"), "--world needs --issue, or --rules"),
+    "rules and issue": (
+        (HERE, "--world", "meadow", *RULES, "--issue", RULES[1]),
+        "--issue and --rules exclude each other",
+    ),
+    "rules and tickets": ((HERE, *PLAYED, "--tickets", "none"), "--rules and --tickets exclude each other"),
+    "what nobody hears": ((HERE, *PLAYED, "--mix", "move=9,chat=1"), "chat does not go with --rules"),
+    "what is taken twice": ((HERE, *PLAYED, "--duplicate", "5"), "--duplicate and --rebind do not go"),
     "another kind of address": ((HERE, "--address", "::1"), "not of the target's kind"),
 }
 UNAVAILABLE = {
