@@ -292,6 +292,9 @@ ALWAYS_INLINE void serve_fast(struct ingress *ingress, struct fast_lane *lane, u
 	for (unsigned k = 0; k < n; k++) {
 		struct fast_data *data = &lane->data[lane->admitted[k]];
 
+		if (ingress->shard->replication && likely(k + PLACE_AHEAD < n))
+			replication_bring_place(ingress->shard->replication,
+						lane->data[lane->admitted[k + PLACE_AHEAD]].slot);
 		if (likely(k + SEALED_AHEAD < n)) {
 			const struct fast_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
 

@@ -25,6 +25,9 @@
 #define SEALED_AHEAD 4
 #endif
 
+/// And where their players are in a world.
+#define PLACE_AHEAD 2
+
 /// One bit of 64 for each session: two datagrams with different bits are of different sessions, or of one that changes its number:
 /// those are in no order, as the path may bring them.
 ALWAYS_INLINE uint64_t session_bit(uint32_t slot)

@@ -236,6 +236,15 @@ ALWAYS_INLINE void replication_bring_move(const struct replication *replication,
 	observer_prefetch_heard(&replication->observers[slot]);
 }
 
+/// Prefetch where a movement puts its player: once replication_bring_move() has brought what says where that is.
+ALWAYS_INLINE void replication_bring_place(const struct replication *replication, uint32_t slot)
+{
+	const struct member *member = &replication->members[slot];
+
+	if (likely(member->placed))
+		prefetch_for_write(world_part_line(replication->replica[member->world - 1].part, member->rank));
+}
+
 /// After a movement of one of our sessions was taken into its record. What the world's rules do not allow is put right there,
 /// and the player is told.
 void replication_moved(struct replication *replication, uint32_t slot, uint64_t now);

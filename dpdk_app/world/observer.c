@@ -21,8 +21,8 @@ void observer_begin(struct observer *observer, uint8_t epoch, uint32_t tick)
 static void forget(struct observer *observer, unsigned slot)
 {
 	for (unsigned i = 0; i < OBSERVER_TICKS; i++) {
-		observer->told[i] &= ~(1U << slot);
-		observer->supposed[i] &= ~(1U << slot);
+		observer->said[i].told &= ~(1U << slot);
+		observer->said[i].supposed &= ~(1U << slot);
 	}
 	for (unsigned i = 0; i < OBSERVER_PACES; i++)
 		observer->pace[i] &= ~(1U << slot);
@@ -56,7 +56,7 @@ void observer_has_full(struct observer *observer, uint32_t slots, unsigned age, 
 		const bool is_newer = (int16_t)(observer->counter[at] - (uint16_t)newest) > 0;
 
 		if (observer->sent >> at & 1 && is_newer)
-			observer->told[at] |= observer->supposed[at] & slots;
+			observer->said[at].told |= observer->said[at].supposed & slots;
 	}
 }
 

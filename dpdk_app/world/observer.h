@@ -21,6 +21,12 @@
 #define OBSERVER_TICKS 32    // that are remembered
 #define OBSERVER_FULLS_MAX 8 // in a state
 
+/// Of a tick, and side by side, so that a tick writes one line.
+struct observer_said {
+	uint32_t told;     // slots that the client has in that frame, if it has the datagram
+	uint32_t supposed; // slots that were told against a FULL that may have been on its way
+};
+
 /// Zeroed, then observer_begin().
 struct observer {
 	// each tick
@@ -41,9 +47,8 @@ struct observer {
 	uint8_t full[WORLD_SLOTS_MAX];           // age of the newest FULL, or EMPTY
 
 	world_reference who[WORLD_SLOTS_MAX];
-	uint32_t told[OBSERVER_TICKS];     // by tick: slots that the client has in that frame, if it has the datagram
-	uint32_t supposed[OBSERVER_TICKS]; // by tick: slots that were told against a FULL that may have been on its way
-	uint16_t counter[OBSERVER_TICKS];  // by tick: the lower bits of the datagram's
+	struct observer_said said[OBSERVER_TICKS]; // by tick
+	uint16_t counter[OBSERVER_TICKS];          // by tick: the lower bits of the datagram's
 
 	// seldom
 	uint8_t distance[WORLD_SLOTS_MAX]; // to who is in it: what is left out first when there is no room
@@ -94,8 +99,6 @@ ALWAYS_INLINE void observer_prefetch_turn(const struct observer *observer)
 ALWAYS_INLINE void observer_prefetch_heard(const struct observer *observer)
 {
 	observer_prefetch_turn(observer);
-	prefetch(observer->told);
-	prefetch((const char *)observer->told + CACHE_LINE);
 	prefetch(observer->counter);
 }
 
@@ -106,7 +109,7 @@ ALWAYS_INLINE void observer_prefetch(const struct observer *observer)
 		prefetch_for_write((const char *)observer + at);
 }
 
-/// Position of a tick in `sent`, `heard`, `told` and `counter`.
+/// Position of a tick in `sent`, `heard`, `said` and `counter`.
 ALWAYS_INLINE unsigned observer_at(uint32_t tick)
 {
 	return tick % OBSERVER_TICKS;
@@ -134,7 +137,7 @@ void observer_has_full(struct observer *observer, uint32_t slots, unsigned age, 
 ALWAYS_INLINE void observer_hear(struct observer *observer, uint32_t position, uint32_t newest)
 {
 	const unsigned at = (unsigned)__builtin_ctz(position), age = (observer->tick - at) % OBSERVER_TICKS;
-	const uint32_t told = observer->told[at], has = told & observer->occupied;
+	const uint32_t told = observer->said[at].told, has = told & observer->occupied;
 	const uint32_t in_full = has & ages_equal(observer->full, age);
 
 	observer->heard |= position;
@@ -166,7 +169,7 @@ ALWAYS_INLINE uint32_t observer_told(const struct observer *observer, unsigned a
 {
 	const unsigned at = observer_at(observer->tick - age);
 
-	return observer->sent >> at & 1 ? observer->told[at] | observer->supposed[at] : 0;
+	return observer->sent >> at & 1 ? observer->said[at].told | observer->said[at].supposed : 0;
 }
 
 /// Age of the newest state that was acknowledged, or AGE_NONE.

@@ -234,6 +234,11 @@ void world_part_move(struct world_part *part, uint32_t rank, const struct world_
 	world_carry_again(part, rank);
 }
 
+const void *world_part_line(const struct world_part *part, uint32_t rank)
+{
+	return &part->own->now.present[rank];
+}
+
 struct world_place world_part_present(const struct world_part *part, uint32_t rank, uint32_t *told)
 {
 	const struct world_present *present = &part->own->now.present[rank];

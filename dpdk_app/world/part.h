@@ -107,6 +107,9 @@ struct world_part {
 	struct world_own *own CACHE_ALIGNED; // what nobody but the owner reads (world/own.h)
 };
 
+/// What world_part_move() writes: to prefetch it.
+const void *world_part_line(const struct world_part *part, uint32_t rank);
+
 /// All parts of a world, as a worker reads them: its own, and what it has read of others.
 struct world_parts {
 	uint32_t count;

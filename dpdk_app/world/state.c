@@ -69,7 +69,7 @@ ALWAYS_INLINE void choose_base(const struct observer *observer, uint32_t known, 
 
 	for (unsigned tried = 0; heard != 0 && tried < HEARD_TRIED; tried++) {
 		const unsigned age = (unsigned)__builtin_clz(heard) + 1;
-		const uint32_t slots = known & observer->told[observer_at(saying->tick - age)];
+		const uint32_t slots = known & observer->said[observer_at(saying->tick - age)].told;
 		const unsigned worth = (unsigned)__builtin_popcount(slots) * (WORTH_TICKS + AGE_NONE - age);
 
 		if (age >= AGE_NONE)
@@ -417,8 +417,10 @@ ALWAYS_INLINE void remember(struct observer *observer, const struct saying *sayi
 
 	observer->sent |= 1U << at;
 	observer->counter[at] = (uint16_t)counter;
-	observer->told[at] = saying->sure | saying->full | saying->empty;
-	observer->supposed[at] = (saying->present | saying->older) & ~saying->sure;
+	observer->said[at] = (struct observer_said){
+		.told = saying->sure | saying->full | saying->empty,
+		.supposed = (saying->present | saying->older) & ~saying->sure,
+	};
 	for (uint32_t left = saying->full | saying->empty, slot = 0; next_slot(&left, &slot);)
 		observer->full[slot] = 0;
 	if (unlikely(saying->states.n != 0))
