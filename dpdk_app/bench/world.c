@@ -249,7 +249,7 @@ static bool run_sessions(struct world_bench *b)
 	if (!egress_ready(shard) && egress_due(shard) > b->now)
 		return false;
 	begin(b);
-	send_egress(&b->worker->common, &session_egress, shard, BURST_MAX, b->now);
+	send_egress(&b->worker->common, &session_egress, shard, WORLDS_EGRESS_AT_ONCE, b->now);
 	spend(b, STAGE_EGRESS);
 	return true;
 }

@@ -176,7 +176,7 @@ void worker_add_session_tasks(struct worker *w)
 				     .run = send_egress,
 				     .ready = egress_wait,
 				     .next = next_egress,
-				     .budget = BURST_MAX,
+				     .budget = w->shard->replication ? WORLDS_EGRESS_AT_ONCE : BURST_MAX,
 				     .due = egress_due(w->shard),
 			     });
 }

@@ -17,6 +17,10 @@
 #define WORLDS_WAITING_US 20
 #define WORLDS_SENT_AT_ONCE 32
 
+/// Where there are worlds, movements wait for no more datagrams of messages than these at once: they are longer than states, and
+/// each may be the first that its session sends in this tick.
+#define WORLDS_EGRESS_AT_ONCE 16
+
 struct pg_gateway;
 struct worker;
 
