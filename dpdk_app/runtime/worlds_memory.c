@@ -69,11 +69,14 @@ static struct world_part_plan part_plan(const struct pg_plan *all, const struct 
 	return part;
 }
 
+/// Of the power of two that is nearest to what was said: at most so many times as small as that, or as large.
 static uint8_t cell_shift(const struct pg_world_plan *plan)
 {
+	const uint64_t said = plan->cell_um;
+	uint64_t side = plan->quantum_um;
 	uint8_t shift = 0;
 
-	while (plan->quantum_um << (shift + 1) <= plan->cell_um && shift < WORLD_POSITION_BITS)
+	for (; 2 * side * side <= said * said && shift < WORLD_POSITION_BITS; side *= 2)
 		shift++;
 	return shift;
 }

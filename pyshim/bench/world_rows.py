@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pyshim.bench.rig.world_run import World
 
 SETTLE_S = 5.0  # until everybody was ranked by place once
-CELL_M = 21  # a power of two of centimetres: next to it 10 m, which costs spread players more
 LARGE_SETTLE_S = 10.0  # likewise, at few ticks a second
 
 
@@ -65,7 +64,7 @@ class WorldRow:
     round_trip_s: tuple[float, float] = _ROUND_TRIP_S
     lost_per_mille: int = 20
     glimpses: int = 12
-    cell_m: int = CELL_M
+    cell_m: int = 16  # as the default
     settle_s: float = SETTLE_S
     least_s: float = 0.0  # measured for no less
 

@@ -115,7 +115,9 @@ def _cells_bytes(world: WorldPlan) -> int:
     size = [
         (high - low) // quantum_um + 1 for low, high in zip(world.low_um[:2], world.high_um[:2], strict=True)
     ]
-    shift = max(0, (others["cell_um"] // quantum_um).bit_length() - 1)
+    cell_um, shift = others["cell_um"], 0
+    while 2 * (quantum_um << shift) ** 2 <= cell_um**2:
+        shift += 1
     glimpse_shift = _GLIMPSE_SHIFT_MIN
     while (
         1 << glimpse_shift < others["radius_um"] // quantum_um

@@ -122,7 +122,7 @@ def test_what_there_was_no_time_for_is_reckoned_in() -> None:
 @pytest.mark.parametrize("place", list(Place))
 def test_every_way_finds_who_is_near_whom(place: Place) -> None:
     run = measure_interest(
-        World(players=2000, place=place, cell_m=4 if place == Place.CROWD else 21), pairs=2
+        World(players=2000, place=place, cell_m=4 if place == Place.CROWD else 16), pairs=2
     )
     assert run.differ == run.wrong == 0
     assert len(run.in_turn) == len(run.everybody) == len(run.brute) == len(run.grid) == 2

@@ -68,7 +68,7 @@ def test_too_little_is_refused() -> None:
         (
             500,
             [
-                "worlds: 5000 players in world moon take 787 MiB beside the recording's 256 MiB, 500 MiB available; lower sessions.capacity or entities, make cell_m or radius_m larger, or free memory"
+                "worlds: 5000 players in world moon take 738 MiB beside the recording's 256 MiB, 500 MiB available; lower sessions.capacity or entities, make cell_m or radius_m larger, or free memory"
             ],
         ),
     ):
