@@ -63,10 +63,10 @@ def test_movement_and_hysteresis_reach_the_data_plane() -> None:
 @pytest.mark.parametrize(
     ("said", "warning"),
     [
-        ("movement: {jitter_ms: 34, extrapolate_ms: 34}", None),
+        ("movement: {jitter_ms: 67, extrapolate_ms: 67}", None),
         (
-            "movement: {jitter_ms: 33, extrapolate_ms: 33}",
-            "worlds[1].movement.jitter_ms: 33, less than two ticks of tick_hz: 60: who says once a tick where they are is put back where their path is uneven; write 34 or more",
+            "movement: {jitter_ms: 66, extrapolate_ms: 66}",
+            "worlds[1].movement.jitter_ms: 66, less than 4 ticks of tick_hz: 60: who says once a tick where they are is put back where two movements in a row are lost; write 67 or more",
         ),
         (
             "movement: {jitter_ms: 200, extrapolate_ms: 201}",

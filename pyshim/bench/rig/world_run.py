@@ -12,6 +12,8 @@ from pathlib import Path
 from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT
 from pyshim.bench.rig.sealed_run import run_module
 from pyshim.errors import UnavailableError
+from pyshim.planner.worlds import least_jitter_ms
+from pyshim.settings import defaults
 
 RADIUS_M = 64
 MARGIN_M = 64  # as WORLD_MARGIN_M: of the world around the square
@@ -38,6 +40,7 @@ worlds:
     budget_kbps: 256
     cell_m: {world.cell_m}
     max_speed_mps: 12
+    movement: {{jitter_ms: {jitter_ms}}}
 {combat}sessions: {{idle_timeout_s: 3600, capacity: {world.players}}}
 delivery: {{messages_pps: {{move: 0}}}}
 metrics: {{listen: null}}
@@ -74,7 +77,7 @@ class World:
     round_trip_spread: int = 4
     lost_per_mille: int = 20
     glimpses: int = 12
-    cell_m: int = 21
+    cell_m: int = 16
     seed: int = 1
 
     @property
@@ -155,6 +158,7 @@ def write_config(directory: Path, world: World) -> Path:
             side=math.ceil(world.side_m) + 2 * MARGIN_M,
             radius=RADIUS_M,
             world=world,
+            jitter_ms=max(defaults("WORLD")["jitter_ms"], least_jitter_ms(world.tick_hz)),
             combat=_COMBAT if world.attack_per_mille or world.asked_per_tick else "",
         )
     )
