@@ -16,8 +16,8 @@ import pytest
 
 from tests.engines.conftest import engine, namespaces, wire
 from tests.engines.engines import ALL, CPUS, needs_two_cpus
-from tests.load.test_command import COMMAND, ENVIRONMENT, TIMEOUT_S, load, report_of
-from tests.load.test_gateway import GATE4, PORT
+from tests.load.test_command import COMMAND, ENVIRONMENT, TIMEOUT_S
+from tests.load.worlds import MEADOW, World
 from tests.network.namespace import Wire
 from tests.session.deployment import Deployment, founded, kill, settings
 
@@ -25,16 +25,8 @@ __all__ = ["engine", "namespaces", "wire"]
 
 pytestmark = ALL
 
-TARGET = f"{GATE4}:{PORT}"
-MEADOW: dict[str, Any] = {
-    "name": "meadow",
-    "bounds": [[-500, -500, -10], [500, 500, 90]],
-    "tick_hz": 20,
-    "radius_m": 50,
-    "leave_radius_m": 60,
-}
 PLAYERS, SECONDS = 150, 4
-TALKATIVE = "move=94,attack=2,chat=2,skill=2"
+WORLD = World(PLAYERS, SECONDS)
 IMPAIRED = ("--loss", "5", "--duplicate", "5", "--reorder", "5")
 
 
@@ -50,34 +42,8 @@ def of_two_workers(engine: str) -> dict[str, Any]:
     return world(engine, **changes)
 
 
-def played(deployment: Deployment, *args: str, seconds: float = SECONDS) -> tuple[str, ...]:
-    return (
-        TARGET, "--issue", str(deployment.gate.config_path), "--world", "meadow", "--mix", TALKATIVE,
-        "--json", "--players", str(PLAYERS), "--seconds", str(seconds), *args,
-    )  # fmt: skip
-
-
 def play(deployment: Deployment, *args: str) -> dict[str, Any]:
-    done = load(*played(deployment, *args), before=deployment.wire.players.prefix)
-    return judged(done.returncode, done.stdout, done.stderr)
-
-
-def judged(code: int, out: str, err: str) -> dict[str, Any]:
-    """What a step's players saw, all of which is right."""
-    assert out, err
-    (step,) = report_of(out)["steps"]
-    assert step["sessions"]["connected"] == PLAYERS
-    seen: dict[str, Any] = step["world"]
-    assert (code, seen["faults"]) == (0, []), (seen, err)
-    assert seen["checked"] > PLAYERS * SECONDS * 20
-    assert seen["aged"] < seen["checked"] / 100
-    assert seen["looks"] > PLAYERS / 4
-    assert seen["due"] > 10 * seen["looks"]
-    assert seen["entered"] > 10 * PLAYERS
-    events = seen["events"]
-    assert events["said"] > PLAYERS
-    assert events["due"] > 5 * events["said"]
-    return seen
+    return WORLD.play(deployment.gate.config_path, *args, before=deployment.wire.players.prefix)
 
 
 @pytest.fixture
@@ -111,7 +77,8 @@ def test_after_a_crash_all_of_two_workers_see_what_they_should(
     wire: Wire, engine: str, tmp_path: Path
 ) -> None:
     with founded(wire, of_two_workers(engine), tmp_path) as deployment:
-        args = played(deployment, "--standing", "50", seconds=10)
+        longer = World(PLAYERS, 10)
+        args = longer.arguments(deployment.gate.config_path, "--standing", "50")
         with subprocess.Popen(
             [*wire.players.prefix, *COMMAND, *args],
             stdin=subprocess.DEVNULL,
@@ -126,6 +93,6 @@ def test_after_a_crash_all_of_two_workers_see_what_they_should(
                 out, err = process.communicate(timeout=TIMEOUT_S)
             finally:
                 process.kill()
-        seen = judged(process.returncode, out, err)
+        seen = longer.judged(process.returncode, out, err)
         assert seen["worlds"] == 2
         assert all(deployment.total("session_connections_total", worker=worker) > 0 for worker in "01")
