@@ -12,8 +12,6 @@
 #define WAIT_SHARE 8  // of a tick, for parts of other workers
 #define SLICES_PER_STEP 512
 #define UNTOLD_PER_STEP 256 // whose lines nobody fetched
-#define RERANK_HEARD_TICKS \
-	8 // in which every member hears of a re-rank, though it says nothing; fewer than from one to the next
 
 /// Ages of baselines that there can be.
 #define WORLD_AGES_TOLD (((1U << (WORLD_AGES - 1)) - 1) & ~1U)
@@ -241,10 +239,11 @@ static void look_from(struct replication *replication, struct replica *replica, 
 	}
 }
 
-/// Was everybody given another rank so lately that some may not have heard of it?
+/// Was everybody given another rank since the last look at all of them? Some may not have heard of it, however long ago it is:
+/// a worker that waits for its CPU, or is late, looks at nobody.
 static bool ranks_are_new(const struct replica *replica)
 {
-	return replica->tick - replica->part->reranked < RERANK_HEARD_TICKS;
+	return (int32_t)(replica->looked - replica->part->reranked) < 0;
 }
 
 static COLD void take_new_ranks(struct replication *replication, struct replica *replica, uint32_t from, uint32_t to)
@@ -288,7 +287,7 @@ static void tidy_ranks(struct replica *replica)
 
 	if (replica->reranking == RERANKING_NOT &&
 	    replica->tick - part->reranked >= REPLICATION_RERANK_S * replica->plan->tick_hz &&
-	    (int32_t)(replica->looked - part->reranked) >= 0 && world_rerank_begin(part))
+	    !ranks_are_new(replica) && world_rerank_begin(part))
 		replica->reranking = RERANKING_SORTS;
 	if (replica->reranking == RERANKING_SORTS && world_rerank_step(part, UNITS_PER_STEP))
 		replica->reranking = RERANKING_READY;

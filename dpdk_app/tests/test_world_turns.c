@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_world_turns.c: a tick that is cut short, and who is told first in the next.
+// test_world_turns.c: a tick that is cut short, and who is told first in the next; and ticks that are left out.
 
 #include "game_fixture.h"
 
+#include "part_fixture.h"
 #include "replication/turn.h"
 #include "replication_fixture.h"
 
 #define PLAYERS 8
+#define ENTITY 77
+#define PAUSE_TICKS 100
 
 static struct game_fixture *fixture;
 static struct replication_fixture *world;
@@ -14,7 +17,7 @@ static struct replication_fixture *world;
 static int open_fixture(void **state UNUSED)
 {
 	fixture = game_fixture_open();
-	world = replication_fixture_open(fixture->sessions);
+	world = replication_fixture_open_for(fixture->sessions, 1, 1);
 	for (unsigned player = 0; player < PLAYERS; player++) {
 		game_fixture_connect(fixture, player);
 		replication_fixture_enter(world, fixture_slot(fixture->sessions, &fixture->player[player]), 0,
@@ -105,6 +108,58 @@ static void test_who_is_not_told_is_acknowledged_without_a_state(void **state UN
 	assert_int_equal(shard->wheel.scheduled, PLAYERS - 3);
 }
 
+/// The worker runs again after so many ticks, in which it published nothing.
+static void publish_after(uint32_t ticks, bool rerank)
+{
+	world->tick += ticks;
+	world->sessions->now += ticks * world->replica->tick_cycles;
+	if (rerank)
+		sort_ranks(world->replica->part);
+	publish(world->replica->part, world->tick, rerank);
+	world->replica->tick = world->tick;
+	world->replica->began = world->sessions->now;
+}
+
+/// The look of a tick in which nobody has their turn.
+static void look(void)
+{
+	struct world_parts none = {0};
+	struct world_interest interest = {.parts = &none};
+
+	if (world_has_turn(0, world->tick))
+		publish_after(1, false);
+	world->replica->interest = &interest;
+	world->replica->stage = TICK_LOOK;
+	world->replica->at = 0;
+	while (world->replica->stage == TICK_LOOK)
+		assert_int_equal(turn_step(world->replication, world->sessions->now), TURN_STEPPED);
+}
+
+/// However many ticks a worker is without a CPU after one in which everybody was given another rank.
+static void test_who_says_nothing_keeps_its_rank_after_a_pause(void **state UNUSED)
+{
+	const struct world_part *part = world->replica->part;
+	const struct entity_owner owner = {0, 1};
+	const struct motion motion = {{1, 1, 0}, {0, 0, 0}};
+
+	assert_int_equal(entity_spawn(world->replica, owner, ENTITY, &motion, world->sessions->now), ENTITY_DONE);
+	for (unsigned reranks = 0; reranks < 4; reranks++) {
+		publish_after(PAUSE_TICKS, false);
+		look();
+		publish_after(1, true);
+	}
+	for (unsigned player = 0; player < PLAYERS; player++) {
+		const uint32_t slot = fixture_slot(fixture->sessions, &fixture->player[player]);
+		struct member *member = &world->replication->members[slot];
+
+		assert_int_not_equal(member_rank(world->replica, member), WORLD_NOBODY);
+		assert_int_equal(part->number[member->rank], member->number);
+	}
+	assert_int_not_equal(replication_fixture_find(part, ENTITY, WORLD_OTHER), WORLD_NOBODY);
+	assert_int_equal(entity_despawn(world->replica, owner, ENTITY), ENTITY_DONE);
+	assert_int_equal(replication_fixture_find(part, ENTITY, WORLD_OTHER), WORLD_NOBODY);
+}
+
 #define TURN_TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void)
@@ -113,6 +168,7 @@ int main(void)
 		TURN_TEST(test_who_was_not_told_is_told_first),
 		TURN_TEST(test_a_whole_tick_tells_each_once),
 		TURN_TEST(test_who_is_not_told_is_acknowledged_without_a_state),
+		TURN_TEST(test_who_says_nothing_keeps_its_rank_after_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
