@@ -135,7 +135,8 @@ def test_of_a_thousand_that_move_all_the_time_a_player_sees_those_near_and_where
                 game.despawn("meadow", gone)
                 game.flush()
                 await until(lambda: are_at(seven, {}))
-                assert in_world(gate) == 1000 - len(gone)
+                # Some of them were out of sight, and may be read later.
+                await until(lambda: in_world(gate) == 1000 - len(gone))
 
     asyncio.run(play())
 
