@@ -21,7 +21,8 @@ static void make_reader(struct checker *c, uint32_t i)
 	const uint32_t n = c->movers->walks.players;
 
 	reader->player = (uint32_t)((uint64_t)n * i / c->readers);
-	reader->reads = reader_make(c->movers->parts.records[reader->player].secret, c->movers->plan->unsealed);
+	reader->reads = reader_make(c->movers->plan->plain ? NULL : c->movers->parts.records[reader->player].secret,
+				    c->movers->plan->unsealed);
 	reader->told = calloc(n, sizeof(*reader->told));
 	reader->since = calloc(n, sizeof(*reader->since));
 }
@@ -29,7 +30,9 @@ static void make_reader(struct checker *c, uint32_t i)
 static void map_identities(struct checker *c)
 {
 	for (uint32_t i = 0; i < c->movers->walks.players; i++)
-		if (c->movers->parts.records[i].player_id <= c->movers->walks.players)
+		if (c->movers->plan->plain)
+			c->by_identity[i + 1] = i;
+		else if (c->movers->parts.records[i].player_id <= c->movers->walks.players)
 			c->by_identity[c->movers->parts.records[i].player_id] = i;
 }
 
@@ -192,6 +195,12 @@ static uint32_t player_of(const struct checker *c, uint32_t number)
 	return c->replica->slot_after[number - c->replica->numbers.first] - 1;
 }
 
+/// In a slot. What is behind numbers of players of profile plain is no index of theirs here.
+static uint32_t player_in(const struct checker *c, const struct reader_seen *seen)
+{
+	return c->movers->plan->plain ? seen->identity - 1 : player_of(c, seen->number);
+}
+
 static void check_glimpse(struct checker *c, const struct reader_seen *seen, int32_t off, uint64_t frame)
 {
 	const uint32_t player = player_of(c, seen->number);
@@ -214,7 +223,7 @@ static void take(struct checker *c, struct checked_reader *reader, uint64_t now)
 	const uint64_t frame = begin_of(c, told->tick);
 
 	for (unsigned i = 0; i < told->slots; i++) {
-		const uint32_t player = player_of(c, told->slot[i].number);
+		const uint32_t player = player_in(c, &told->slot[i]);
 
 		if (c->measures)
 			check_slot(c, &told->slot[i], frame, now);

@@ -9,12 +9,17 @@
 #include "bench/unsealed.h"
 #include "crypto/keys.h"
 #include "net/checksum.h"
+#include "net/move_frame.h"
 
 #define PER_MILLE 1000
 #define SPEED_MPS 6
 #define CROWD_M 32 // radius
 #define UP 0x55    // tells losses of one way from those of the other
 #define ATTACKS 0xaa
+
+/// Of profile plain: 10.128.0.0, and of each player another one.
+#define FIRST_ADDRESS 0x0a800000U
+#define PLAYERS_PORT 40000
 
 static const uint8_t players_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 
@@ -122,17 +127,19 @@ bool movers_make(struct movers *movers, uint32_t tick_hz)
 		movers->plan->round_trip_ticks < MOVERS_AHEAD_MAX ? movers->plan->round_trip_ticks : MOVERS_AHEAD_MAX;
 	for (unsigned i = 0; i < MOVERS_KEPT_TICKS; i++)
 		movers->sent[i] = sent ? sent + (size_t)i * n : NULL;
-	movers->key = aligned_alloc(CACHE_LINE, n * sizeof(*movers->key));
+	movers->key = movers->plan->plain ? NULL : aligned_alloc(CACHE_LINE, n * sizeof(*movers->key));
 	movers->mover = calloc(n, sizeof(*movers->mover));
 	movers->order = calloc((size_t)n * movers->ahead, sizeof(*movers->order));
 	movers->frame = calloc((size_t)n * movers->ahead, sizeof(*movers->frame));
 	movers->said = calloc((size_t)n * movers->ahead, sizeof(*movers->said));
-	whole = whole && movers->key && movers->mover && movers->order && movers->frame && movers->said;
+	whole = whole && (movers->key || movers->plan->plain) && movers->mover && movers->order && movers->frame &&
+		movers->said;
 	if (!whole || !cipher_code_init(&movers->code))
 		return false;
 	if (movers->plan->unsealed)
 		unseal(&movers->code);
-	make_keys(movers);
+	if (!movers->plan->plain)
+		make_keys(movers);
 	make_order(movers);
 	return true;
 }
@@ -177,10 +184,22 @@ static struct mover_said say(struct movers *movers, uint32_t player)
 	return said;
 }
 
+/// Where a player is: who has a session, as it was connected.
+static struct peer peer_of(const struct movers *movers, uint32_t player)
+{
+	struct peer peer;
+
+	if (!movers->plan->plain)
+		return movers->parts.records[player].peer;
+	peer_set4(&peer, __builtin_bswap32(FIRST_ADDRESS + player));
+	peer_set_channel(&peer, BE16(PLAYERS_PORT), 0);
+	return peer;
+}
+
 /// @param length  of the frame
 static void write_headers(const struct movers *movers, uint32_t player, uint16_t length, struct frame_front *front)
 {
-	const struct peer *peer = &movers->parts.records[player].peer;
+	const struct peer peer = peer_of(movers, player);
 	const uint16_t udp_len = (uint16_t)(length - offsetof(struct frame_front, udp));
 
 	memcpy(front->ethernet.destination, movers->gateway_mac, sizeof(front->ethernet.destination));
@@ -191,27 +210,35 @@ static void write_headers(const struct movers *movers, uint32_t player, uint16_t
 		.total_length = BE16((uint16_t)(sizeof(front->ip) + udp_len)),
 		.ttl = ANSWER_HOP_LIMIT,
 		.protocol = IP_UDP,
-		.source = (be32)(peer->low >> 32),
+		.source = (be32)(peer.low >> 32),
 		.destination = movers->gateway_address,
 	};
 	front->ip.checksum = (be16)~checksum_fold(checksum_sum((const uint8_t *)&front->ip, sizeof(front->ip)));
 	front->udp = (struct udp_header){
-		.source = peer_port(peer),
+		.source = peer_port(&peer),
 		.destination = movers->gateway_port,
 		.length = BE16(udp_len),
 	};
 }
 
 /// UDP over IPv4 may have no checksum (RFC 768), but the fast lane wants one, and so does the benchmark.
-static void write_checksum(struct sealed_frame *frame, uint16_t length)
+static void write_checksum(struct frame_front *front, uint16_t length)
 {
 	const uint16_t udp_len = (uint16_t)(length - offsetof(struct frame_front, udp));
-	uint64_t sum = pseudo_header4(&frame->front.ip, frame->front.udp.length);
+	uint64_t sum = pseudo_header4(&front->ip, front->udp.length);
 
-	sum = add_around(sum, checksum_sum((const uint8_t *)&frame->front.udp, udp_len));
-	frame->front.udp.checksum = (be16)~checksum_fold(sum);
-	if (frame->front.udp.checksum == 0)
-		frame->front.udp.checksum = UINT16_MAX;
+	sum = add_around(sum, checksum_sum((const uint8_t *)&front->udp, udp_len));
+	front->udp.checksum = (be16)~checksum_fold(sum);
+	if (front->udp.checksum == 0)
+		front->udp.checksum = UINT16_MAX;
+}
+
+void movers_front(const struct movers *movers, uint32_t player, uint16_t length, uint8_t *frame)
+{
+	struct frame_front *front = (struct frame_front *)frame;
+
+	write_headers(movers, player, length, front);
+	write_checksum(front, length);
 }
 
 /// Does it attack with this movement?
@@ -257,8 +284,24 @@ static uint16_t seal(struct movers *movers, uint32_t player, const struct mover_
 	frame->prefix = (struct session_prefix){.ack = mover->taken.newest, .ack_bits = mover->taken.bits};
 	cipher_seal(&movers->code, &movers->key[player], mover->sent, (uint8_t *)&frame->header, sizeof(frame->header),
 		    frame->header.length);
-	write_checksum(frame, length);
+	write_checksum(&frame->front, length);
 	return length;
+}
+
+/// In a PLAYER_MOVE.
+/// @return bytes
+static uint16_t say_plainly(const struct movers *movers, uint32_t player, const struct mover_said *said,
+			    struct move_frame *frame)
+{
+	static_assert(sizeof(frame->move.motion) == sizeof(*said), "the same");
+	static_assert(sizeof(*frame) <= sizeof(((struct mover_frame *)NULL)->bytes), "there is room");
+	frame->move = (struct plain_move){
+		.header = {.packet_type = PLAIN_MOVE, .packet_size = sizeof(frame->move)},
+		.player_id = player + 1,
+	};
+	memcpy(&frame->move.motion, said, sizeof(*said));
+	movers_front(movers, player, sizeof(*frame), (uint8_t *)frame);
+	return sizeof(*frame);
 }
 
 static void say_all(struct movers *movers, uint32_t tick)
@@ -271,10 +314,14 @@ static void say_all(struct movers *movers, uint32_t tick)
 		const uint32_t player = movers->order[row + nth];
 		struct mover_frame *frame = &movers->frame[row + nth];
 
-		hear(movers, player, tick);
+		if (!movers->plan->plain)
+			hear(movers, player, tick);
 		movers->said[row + nth] = say(movers, player);
 		movers->mover[player].sent++;
-		frame->length = seal(movers, player, &movers->said[row + nth], (struct sealed_frame *)frame->bytes);
+		frame->length = movers->plan->plain ? say_plainly(movers, player, &movers->said[row + nth],
+								  (struct move_frame *)frame->bytes) :
+						      seal(movers, player, &movers->said[row + nth],
+							   (struct sealed_frame *)frame->bytes);
 		if (is_lost(movers, (uint64_t)player << 8 | UP, movers->mover[player].sent))
 			frame->length = 0;
 	}

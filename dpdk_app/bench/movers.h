@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // bench/movers.h: the other ends of a benchmark's sessions: who walks, says so in a sealed movement at each tick, and acknowledges
-// what came a round trip ago.
+// what came a round trip ago. Players of profile plain say it in a PLAYER_MOVE.
 //
 // Movements are sealed some ticks ahead, so that in most ticks nothing but the gateway's work is in the CPU's cache.
 
@@ -58,7 +58,7 @@ struct movers {
 	struct walks walks;
 
 	struct cipher_code code;
-	struct cipher_key *key; // to the gateway
+	struct cipher_key *key; // to the gateway; of profile plain: NULL
 	struct mover *mover;
 	uint32_t *sent[MOVERS_KEPT_TICKS]; // to each player, up to a tick: counter of the newest datagram
 	double tick_s;
@@ -78,6 +78,10 @@ void movers_free(struct movers *movers);
 
 /// All movements of `ahead` ticks from this one on. What was sent up to the tick before is known.
 void movers_say(struct movers *movers, uint32_t tick);
+
+/// Everything of a frame of a player's but what is behind it, which is there.
+/// @param length  of the frame
+void movers_front(const struct movers *movers, uint32_t player, uint16_t length, uint8_t *frame);
 
 /// A tick begins: what is sent from now on is sent in it.
 void movers_tick(struct movers *movers, uint32_t tick);

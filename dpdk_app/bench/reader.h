@@ -33,13 +33,13 @@ struct reader_told {
 
 struct reader;
 
-/// @param secret    of the connection
+/// @param secret    of the connection; NULL: of profile plain, which has none
 /// @param unsealed  what it reads was not sealed: see unsealed.h
 /// @return NULL: no memory, or no cryptography
 struct reader *reader_make(const uint8_t secret[32], bool unsealed);
 void reader_free(struct reader *reader);
 
-/// A datagram of the gateway's. It is left as it was.
+/// A datagram of the gateway's; of profile plain, an answer to what is seen. It is left as it was.
 /// @return false: it cannot be opened, or says what no gateway says
 bool reader_take(struct reader *reader, const uint8_t *datagram, uint16_t length, struct reader_told *told);
 

@@ -13,6 +13,8 @@
 
 #include "bench/rewinding.h"
 #include "bench/unsealed.h"
+#include "bench/world_arrivals.h"
+#include "bench/world_clock.h"
 #include "engine/dpdk/transmit.h"
 #include "game/waiting.h"
 #include "replication/turn.h"
@@ -21,111 +23,6 @@
 
 /// What takes longer is the host's doing: the clock goes on by no more.
 #define THEFT_US 100
-
-// ---------------------------------------------------------------- the clock
-
-static void begin(struct world_bench *b)
-{
-	b->harness = 0;
-	b->mark = rte_rdtsc();
-}
-
-/// So many cycles, on the clock.
-static uint64_t on_clock(const struct world_bench *b, uint64_t cycles)
-{
-	return cycles / b->plan->times_as_fast;
-}
-
-/// Cycles of the worker since begin(), without the harness's.
-static uint64_t spent(const struct world_bench *b, uint64_t until)
-{
-	const uint64_t took = until - b->mark;
-
-	return took > b->harness ? took - b->harness : 0;
-}
-
-/// The worker's work is done: the clock goes on.
-static void spend(struct world_bench *b, enum bench_stage stage)
-{
-	const uint64_t took = spent(b, rte_rdtsc());
-	const uint64_t counted = took < b->theft ? took : b->theft;
-
-	b->now += on_clock(b, counted);
-	b->cycles[stage] += counted;
-	if (b->measures)
-		samples_add(&b->step[stage], (double)counted);
-}
-
-static uint64_t begins_at(const struct world_bench *b, uint32_t tick)
-{
-	return b->replica->begins + tick * b->replica->tick_cycles;
-}
-
-// ---------------------------------------------------------------- movements come
-
-static uint64_t arrives_at(const struct world_bench *b, uint32_t burst)
-{
-	return b->tick_began + b->replica->tick_cycles * (2 * (uint64_t)burst + 1) / (2 * (uint64_t)b->bursts);
-}
-
-/// Of the next burst, what is not lost, in buffers of the worker's pool.
-static unsigned receive(struct world_bench *b, struct rte_mbuf **mbufs, uint32_t *nth)
-{
-	const uint32_t from = b->burst * BURST_MAX, to = from + BURST_MAX;
-	unsigned n = 0;
-
-	if (rte_pktmbuf_alloc_bulk(b->worker->devices->pool[0], mbufs, BURST_MAX) != 0)
-		return 0;
-	for (uint32_t i = from; i < to && i < b->movers.walks.players; i++) {
-		const struct mover_frame *frame = movers_frame(&b->movers, b->tick, i);
-
-		if (frame->length == 0)
-			continue;
-		memcpy(rte_pktmbuf_append(mbufs[n], frame->length), frame->bytes, frame->length);
-		mbufs[n]->port = b->queue->port_id;
-		nth[n++] = i;
-	}
-	rte_pktmbuf_free_bulk(mbufs + n, BURST_MAX - n);
-	return n;
-}
-
-/// As engine/dpdk/loop.c does it.
-static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigned n)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		burst->frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-		prefetch(burst->frame[i]);
-		burst->length[i] = mbufs[i]->data_len;
-		bytes += mbufs[i]->data_len;
-	}
-	return bytes;
-}
-
-static void serve_moves(struct world_bench *b)
-{
-	const uint64_t came = arrives_at(b, b->burst);
-	struct rte_mbuf *mbufs[BURST_MAX];
-	uint32_t nth[BURST_MAX];
-	struct burst burst;
-	const unsigned n = receive(b, mbufs, nth);
-	const uint64_t at = b->now;
-	uint64_t bytes;
-
-	b->burst++;
-	if (n == 0)
-		return;
-	begin(b);
-	bytes = fill_burst(&burst, mbufs, n);
-	b->queue->run(&b->queue->ingress, &burst, n, at);
-	(void)transmit_answers(b->worker, b->queue, &burst, mbufs, n, bytes);
-	spend(b, STAGE_MOVES);
-	for (unsigned i = 0; i < n; i++)
-		checker_moved(&b->checker, b->tick, nth[i], at, came);
-	if (b->measures)
-		samples_add(&b->handling, (double)(b->now - came));
-}
 
 // ---------------------------------------------------------------- the worlds' task
 
@@ -268,6 +165,36 @@ static bool run_tasks(struct world_bench *b)
 
 // ---------------------------------------------------------------- what leaves
 
+/// To a player of profile plain.
+static void plain_left(struct world_bench *b, const uint8_t *payload, uint16_t length, uint64_t now)
+{
+	const struct plain_sight *sight = (const struct plain_sight *)payload;
+	const uint32_t player = length >= sizeof(*sight) ? sight->player_id - 1 : 0;
+
+	if (length < sizeof(*sight) || sight->header.packet_type != PLAIN_LOOK + PLAIN_ACK ||
+	    player >= b->movers.walks.players)
+		return;
+	if (!askers_answered(&b->askers, player, payload, length, now))
+		return;
+	b->sent += b->measures;
+	b->sent_bytes += b->measures ? length : 0;
+	checker_reads(&b->checker, player, payload, length, now);
+}
+
+static void sealed_left(struct world_bench *b, const uint8_t *payload, uint16_t length, uint64_t now)
+{
+	const struct session_header *header = (const struct session_header *)payload;
+	const uint32_t player = session_slot(&b->movers.parts.numbers, header->session);
+
+	if (length < sizeof(*header) || player >= b->movers.walks.players)
+		return; // what a host says
+	b->sent += b->measures;
+	b->sent_bytes += b->measures ? length : 0;
+	movers_sent(&b->movers, player, header->counter, b->tick);
+	if (!movers_lose(&b->movers, player, header->counter))
+		checker_reads(&b->checker, player, payload, length, now);
+}
+
 /// A callback of the device's. Its cycles are the harness's.
 static uint16_t on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[], uint16_t n, void *context)
 {
@@ -277,17 +204,15 @@ static uint16_t on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf *mbuf
 	(void)port, (void)queue;
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *payload = rte_pktmbuf_mtod_offset(mbufs[i], const uint8_t *, FRAME_HEADERS);
-		const struct session_header *header = (const struct session_header *)payload;
-		const uint32_t player = session_slot(&b->movers.parts.numbers, header->session);
 		const uint16_t length = (uint16_t)(mbufs[i]->data_len - FRAME_HEADERS);
+		const uint64_t now = b->now + on_clock(b, spent(b, from));
 
-		if (mbufs[i]->data_len < FRAME_HEADERS + sizeof(*header) || player >= b->movers.walks.players)
-			continue; // what a host says
-		b->sent += b->measures;
-		b->sent_bytes += b->measures ? length : 0;
-		movers_sent(&b->movers, player, header->counter, b->tick);
-		if (!movers_lose(&b->movers, player, header->counter))
-			checker_reads(&b->checker, player, payload, length, b->now + on_clock(b, spent(b, from)));
+		if (mbufs[i]->data_len < FRAME_HEADERS)
+			continue;
+		if (b->plan->plain)
+			plain_left(b, payload, length, now);
+		else
+			sealed_left(b, payload, length, now);
 	}
 	b->harness += rte_rdtsc() - from;
 	return n;
@@ -335,13 +260,17 @@ static void pass(struct world_bench *b, uint32_t tick)
 	end = b->tick_began + b->replica->tick_cycles;
 	while (b->now < end || b->burst < b->bursts) {
 		const bool came = b->burst < b->bursts && arrives_at(b, b->burst) <= b->now;
+		bool asked;
 		uint64_t next;
 
 		if (came)
 			serve_moves(b);
-		if (run_tasks(b) || came)
+		asked = serve_askers(b);
+		if (run_tasks(b) || came || asked)
 			continue;
 		next = b->burst < b->bursts ? arrives_at(b, b->burst) : end;
+		if (b->plan->plain && askers_due(&b->askers) < next)
+			next = askers_due(&b->askers);
 		if (b->replica->due > b->now && b->replica->due < next)
 			next = b->replica->due;
 		b->now = next > b->now ? next : b->now + 1;
@@ -349,7 +278,7 @@ static void pass(struct world_bench *b, uint32_t tick)
 	end_tick(b);
 }
 
-static int serve(void *context)
+static int serve_world(void *context)
 {
 	struct world_bench *b = context;
 	uint32_t tick;
@@ -392,6 +321,7 @@ static void free_all(struct world_bench *b)
 	samples_free(&b->holds);
 	samples_free(&b->handling);
 	checker_free(&b->checker);
+	askers_free(&b->askers);
 	movers_free(&b->movers);
 }
 
@@ -408,8 +338,9 @@ static int make_all(struct world_bench *b, const struct pg_gateway *g, void *sta
 		.gateway_port = BE16(g->plan.listener_port[0]),
 	};
 	memcpy(movers->gateway_mac, identity->mac, sizeof(movers->gateway_mac));
-	b->bursts = (plan->players + BURST_MAX - 1) / BURST_MAX;
+	b->bursts = arrivals_bursts(plan);
 	if (!movers_make(movers, g->plan.world[0].tick_hz) || !make_samples(b) ||
+	    !askers_make(&b->askers, movers, b->replica->tick_cycles) ||
 	    !checker_make(&b->checker, movers, b->replica, plan->readers))
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
 	if (!rte_eth_add_tx_callback(b->queue->port_id, 0, on_transmit, b))
@@ -422,7 +353,7 @@ static int run_on(uint32_t lcore, struct world_bench *b, struct pg_error *error)
 {
 	const struct timespec pause = {.tv_nsec = 10000000};
 
-	if (rte_eal_remote_launch(serve, b, lcore) != 0)
+	if (rte_eal_remote_launch(serve_world, b, lcore) != 0)
 		return error_set(error, PG_ERROR_SYSTEM, "lcore %u could not be launched", lcore);
 	while (rte_eal_get_lcore_state(lcore) == RUNNING)
 		nanosleep(&pause, NULL);

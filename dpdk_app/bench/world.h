@@ -4,6 +4,7 @@
 #ifndef POLLGATE_BENCH_WORLD_H
 #define POLLGATE_BENCH_WORLD_H
 
+#include "bench/askers.h"
 #include "bench/checker.h"
 #include "bench/movers.h"
 #include "bench/samples.h"
@@ -31,6 +32,7 @@ struct world_bench {
 	uint32_t bursts;    // in which movements come in a tick
 
 	struct movers movers;
+	struct askers askers; // of profile plain
 	struct checker checker;
 
 	// of the run

@@ -81,13 +81,14 @@ enum pg_bench_place {
 };
 
 struct pg_bench_world_plan {
-	uint32_t players; // all sessions of the state, which are connected
+	uint32_t players; // all sessions of the state, which are connected; of profile plain, as many
 	uint32_t place;   // enum pg_bench_place
 	double side_m;    // of the square; the first world of the plan has 64 m around it, and begins at 0, 0
 	uint32_t standing_percent;
 	bool ordered;              // players who are near logged in one after the other
 	bool jitter;               // movements come at any time of their tick, else each player's at the same
 	bool unsealed;             // nothing is encrypted, and tags are not looked at
+	bool plain;                // of the first listener's profile, which is plain: they ask what they see
 	uint32_t times_as_fast;    // the core, by the clock, and not by the cycles that are told; 1: as it is
 	uint32_t round_trip_ticks; // and up to round_trip_spread more, by player
 	uint32_t round_trip_spread;

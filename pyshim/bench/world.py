@@ -56,10 +56,14 @@ def world(request: Request) -> Iterator[Row | Note]:
         yield Note(told)
 
 
+def _ticks(request: Request, row: WorldRow) -> int:
+    return max(1, round(max(request.seconds, row.least_s) * row.tick_hz))
+
+
 def _measured(request: Request, row: WorldRow) -> Row:
     from pyshim.bench.rig.world_run import measure_world  # noqa: PLC0415 - with the data plane
 
-    ticks = max(1, round(max(request.seconds, row.least_s) * row.tick_hz))
+    ticks = _ticks(request, row)
     warm_ticks = round(row.settle_s * row.tick_hz)
     runs: list[WorldRun] = []
     beside: list[WorldRun] = []  # as many, or none
@@ -137,7 +141,9 @@ def _row(
             "players": row.players,
             "place": row.place,
             "tick_hz": row.tick_hz,
-            "sealed": not row.unsealed,
+            "sealed": not (row.unsealed or row.plain),
+            "profile": "plain" if row.plain else "session",
+            "told_ratio": each["states"] / (row.players * _ticks(request, row)),
             "cycles_per_packet": each["cycles"],
             "device": "net_null; receiving from a device is not in it",
             "seconds": request.seconds,

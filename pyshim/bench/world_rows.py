@@ -60,6 +60,7 @@ class WorldRow:
     attack_per_mille: int = 0
     asked_per_tick: int = 0
     unsealed: bool = False
+    plain: bool = False
     beside_sealed: bool = False  # measured in turn with the same, sealed
     round_trip_s: tuple[float, float] = _ROUND_TRIP_S
     lost_per_mille: int = 20
@@ -83,6 +84,7 @@ class WorldRow:
             attack_per_mille=self.attack_per_mille,
             asked_per_tick=self.asked_per_tick,
             unsealed=self.unsealed,
+            plain=self.plain,
             round_trip_ticks=least,
             round_trip_spread=most - least,
             lost_per_mille=self.lost_per_mille,
@@ -120,10 +122,18 @@ ROWS = (
         "spread-200000-unsealed",
         "spread",
         200_000,
-        (_busy(60),),
         tick_hz=5,
         settle_s=LARGE_SETTLE_S,
         unsealed=True,
+    ),
+    WorldRow(
+        "spread-200000-plain",
+        "spread",
+        200_000,
+        (_busy(60),),
+        tick_hz=5,
+        settle_s=LARGE_SETTLE_S,
+        plain=True,
     ),
     WorldRow("town-5000-standing", "town", 5_000, (_bytes_each(1.0),), standing_percent=70),
     WorldRow(

@@ -18,6 +18,7 @@ from pyshim.bench.reports.worlds import growth, growth_told
 from pyshim.bench.rig.interest_run import InterestRun, has_tree, measure_interest
 from pyshim.bench.rig.world_run import Place, World, WorldRun, measure_world
 from pyshim.bench.world import with_costs_of
+from pyshim.bench.world_rows import ROWS
 from pyshim.views.units import number
 from tests.bench.commands import BRIEFLY, bench
 
@@ -43,6 +44,25 @@ def test_what_is_not_sealed_says_the_same(tmp_path: Path) -> None:
     assert unsealed.wrong == unsealed.malformed == 0 < unsealed.checked
     assert (unsealed.sent, unsealed.taken) == (sealed.sent, sealed.taken)
     assert unsealed.bits_per_s == pytest.approx(sealed.bits_per_s, rel=0.01)
+
+
+def test_players_of_profile_plain_are_told_what_is_so_when_they_ask(tmp_path: Path) -> None:
+    run = measure_world(tmp_path, World(PLAYERS, Place.SPREAD, plain=True), 60, 60)
+    assert run.wrong == run.malformed == run.shed == 0 < run.checked
+    assert run.greatest_error <= 1.25
+    assert run.sent == run.states == run.looks
+    assert (
+        0.9 * 60 * PLAYERS < run.states <= 60 * PLAYERS
+    )  # two of a hundred questions are lost, or were late
+    assert 0.97 * 60 * PLAYERS < run.taken < 60 * PLAYERS
+    assert run.neighbours > 20
+
+
+def test_the_row_of_profile_plain_has_its_players_and_its_bar() -> None:
+    (row,) = (row for row in ROWS if row.plain)
+    world = row.world(1)
+    assert (world.players, world.tick_hz, world.plain, world.unsealed) == (200_000, 5, True, False)
+    assert [(bar.key, bar.limit) for bar in row.bars] == [("busy_percent", 60)]
 
 
 def test_movements_at_uneven_times_are_told_in_more(tmp_path: Path) -> None:

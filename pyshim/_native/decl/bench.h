@@ -43,6 +43,7 @@ struct pg_bench_world_plan {
 	bool ordered;
 	bool jitter;
 	bool unsealed;
+	bool plain;
 	uint32_t times_as_fast;
 	uint32_t round_trip_ticks;
 	uint32_t round_trip_spread;

@@ -27,7 +27,7 @@ ports:
     device: "net_null0,no-rx=1"
     address: [{address}]
     mac: "{mac}"
-listen: [{{port: {port}, profile: session, world: bench}}]
+listen: [{listen}]
 worlds:
   - name: bench
     bounds: [[0, 0, -64], [{side}, {side}, 64]]
@@ -45,6 +45,9 @@ worlds:
 delivery: {{messages_pps: {{move: 0}}}}
 metrics: {{listen: null}}
 """
+
+_SEALED = "{{port: {port}, profile: session, world: bench}}"
+_PLAIN = "{{port: {port}, profile: plain, world: bench}}"
 
 _COMBAT = """\
     combat: {reach_m: 64, rewind_ms: 500, interpolation_ms: 100}
@@ -72,6 +75,7 @@ class World:
     attack_per_mille: int = 0
     asked_per_tick: int = 0
     unsealed: bool = False
+    plain: bool = False  # players of profile plain, who ask at each tick what they see
     times_as_fast: int = 1  # the core, by the worker's clock
     round_trip_ticks: int = 6
     round_trip_spread: int = 4
@@ -150,11 +154,12 @@ class WorldRun:
 def write_config(directory: Path, world: World) -> Path:
     """The configuration of a gateway with this world."""
     path = directory / "world.yaml"
+    plain = [_PLAIN.format(port=GATE_PORT)] if world.plain else []  # a world has sessions beside them
     path.write_text(
         _CONFIG.format(
             address=GATE_ADDRESS,
             mac=GATE_MAC,
-            port=GATE_PORT,
+            listen=", ".join([*plain, _SEALED.format(port=GATE_PORT + len(plain))]),
             side=math.ceil(world.side_m) + 2 * MARGIN_M,
             radius=RADIUS_M,
             world=world,

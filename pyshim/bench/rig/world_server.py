@@ -36,7 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     loaded = load_config(Path(config))
     decided = plan(loaded, gather(loaded))
     state = new_state(decided)
-    connect_all(state, issue_all(state, world.players))
+    if not world.plain:
+        connect_all(state, issue_all(state, world.players))
     page = StatsPage.create(len(decided.workers), PageNames.of(decided))
     gateway = Gateway(decided, page, state)
     know_limits(gateway)
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
             "attack_per_mille": world.attack_per_mille,
             "asked_per_tick": world.asked_per_tick,
             "unsealed": world.unsealed,
+            "plain": world.plain,
             "times_as_fast": world.times_as_fast,
             "round_trip_ticks": world.round_trip_ticks,
             "round_trip_spread": world.round_trip_spread,
