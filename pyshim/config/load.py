@@ -239,14 +239,16 @@ def _parents(path: KeyPath) -> Iterator[KeyPath]:
 
 
 def _words(schema: dict[str, Any]) -> list[str]:
-    """The fixed words that a schema allows."""
+    """The fixed words and numbers that a schema allows."""
     branches = schema.get("anyOf", [schema])
     words = (word for branch in branches for word in branch.get("enum", [branch.get("const")]))
-    return [word for word in words if word is not None]
+    return [str(word) for word in words if word is not None]
 
 
 def _phrase(schema: dict[str, Any]) -> str:
-    """One branch of a schema in words; empty for fixed words, which `_words` gives."""
+    """One branch of a schema in words; empty for fixed words and numbers, which `_words` gives."""
+    if "enum" in schema:
+        return ""
     low, high = schema.get("minimum"), schema.get("maximum")
     phrase = ""
     match schema["type"]:

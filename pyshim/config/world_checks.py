@@ -13,7 +13,7 @@ from pyshim.config.clashes import Path, get, items
 from pyshim.config.engines import Incompatibility
 from pyshim.config.values import quoted
 from pyshim.config.world_values import bounds_of
-from pyshim.settings import in_section
+from pyshim.settings import Setting, in_section
 from pyshim.velocities import velocity_parts
 
 _QUANTA_MAX = (1 << 21) - 1  # of a side: WORLD_POSITION_BITS of the data plane
@@ -23,8 +23,8 @@ _SPEED_QUANTA_MIN = 16  # per second
 _STATE_BYTES_MIN = 80  # of a state that tells anything
 _SEEING = ("session", "plain")  # the profiles whose players are in worlds
 _FOUNDING = "session"  # the profile whose part of the data plane worlds are
-_DEFAULTS = {one.name: one.default for one in in_section("worlds")}
-_COMBAT_DEFAULTS = {one.name: one.default for one in in_section("worlds.combat")}
+_SETTINGS = {one.name: one for one in in_section("worlds")}
+_COMBAT_SETTINGS = {one.name: one for one in in_section("worlds.combat")}
 _VIEW_TICKS = 2  # until a state leaves, and until the next one does: WORLD_VIEW_TICKS of the data plane
 _AXES = "xyz"
 
@@ -169,9 +169,7 @@ def _of_tiers(world: object, path: Path) -> Iterator[Incompatibility]:
 
 
 def _combat_number(combat: object, key: str) -> float | None:
-    found = get(combat, key)
-    value = _COMBAT_DEFAULTS[key] if found is None else found
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return _said(combat, _COMBAT_SETTINGS[key])
 
 
 def _of_listener(
@@ -192,6 +190,14 @@ def _of_listener(
 
 
 def _number(world: object, key: str) -> float | None:
-    found = get(world, key)
-    value = _DEFAULTS[key] if found is None else found
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    found = _said(world, _SETTINGS[key])
+    return found if found is not None and found > 0 else None
+
+
+def _said(section: object, setting: Setting) -> float | None:
+    """None: it is no number that the key can have, which is told already; nothing is reckoned with it."""
+    found = get(section, setting.name)
+    value = setting.default if found is None else found
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if setting.least <= value <= setting.most else None

@@ -140,6 +140,11 @@ def test_tiers_reach_the_data_plane() -> None:
         ),
         (
             "tick_hz: 60",
+            "tick_hz: 60, tiers: [{from_m: 8, every_ticks: 3}]",
+            "worlds[1].tiers[0].every_ticks: found 3, allowed: 2, 4 or 8",
+        ),
+        (
+            "tick_hz: 60",
             "tick_hz: 60, budget_kbps: 38",
             "worlds[1].budget_kbps: found 38, allowed with tick_hz: 60: 39 or more, which tells of one or two",
         ),
@@ -193,6 +198,22 @@ def test_tiers_reach_the_data_plane() -> None:
 def test_what_contradicts_is_refused_with_a_sentence(old: str, new: str, sentence: str) -> None:
     assert old in WHOLE
     assert any(sentence in line for line in errors(WHOLE.replace(old, new))), errors(WHOLE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("tick_hz: 60", "tick_hz: 3, combat: {}", "tick_hz: found 3, allowed: a whole number from 4 to 128"),
+        ("tick_hz: 60", "quantum_m: 0.0001", "quantum_m: found 0.0001, allowed: a number from 0.001 to 1"),
+        (
+            "tick_hz: 60",
+            "combat: {interpolation_ms: 5000}",
+            "combat.interpolation_ms: found 5000, allowed: a whole number from 0 to 500",
+        ),
+    ],
+)
+def test_nothing_is_reckoned_with_a_number_that_is_refused(old: str, new: str, sentence: str) -> None:
+    assert errors(WHOLE.replace(old, new)) == [f"gate.yaml:4: worlds[1].{sentence}"]
 
 
 WORDS = "allowed: two corners in metres, the lowest first, such as [[-500, -500, -10], [500, 500, 90]], each number from -1000000 to 1000000"
