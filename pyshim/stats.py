@@ -153,6 +153,7 @@ class Instance:
 
     name: str
     others: Mapping[str, Count]
+    by_worker: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gauges that each worker has
 
 
 Record = PortCounts | MessageSnapshot | WorkerSnapshot | PortSnapshot | PoolSnapshot | Instance

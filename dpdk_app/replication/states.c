@@ -131,6 +131,8 @@ static void fill_state(struct replication *replication, uint32_t slot, struct le
 	counter_add(&replica->counts->state_bytes, state.bytes);
 	counter_add(&replica->counts->told, state.records);
 	counter_add(&replica->counts->told_in_full, state.fulls);
+	if (unlikely(state.misses != 0))
+		counter_add(&replica->counts->baseline_misses, state.misses);
 	if (unlikely(state.states != 0))
 		counter_add(&replica->counts->game_states, state.states);
 	counter_add(&replica->counts->left_out, state.left_out);

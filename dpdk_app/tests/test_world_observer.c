@@ -310,6 +310,31 @@ static void test_few_are_told_in_full_at_once(UNUSED void **state)
 	close_sight(sight);
 }
 
+/// Whoever comes is told of in full, and that is no miss; nor is it one of who comes into the slot after them.
+static void test_who_is_told_in_full_again_is_a_miss(UNUSED void **state)
+{
+	struct sight *sight = settled(0);
+	uint8_t body[ROOM];
+
+	for (unsigned who = 50; who < 52; who++) {
+		unsigned fulls = 0;
+
+		for (unsigned i = 0; i < 4 * OBSERVER_TICKS; i++) { // none of which is acknowledged
+			go_on(sight);
+			look(sight);
+			if (i == 0)
+				observer_enter(sight->observer, &sight->parts, 9, world_refer(0, who));
+
+			const struct world_told told = say(sight, body, ROOM);
+
+			assert_int_equal(told.misses, fulls != 0 ? told.fulls : 0);
+			fulls += told.fulls;
+		}
+		assert_true(fulls > 1);
+	}
+	close_sight(sight);
+}
+
 static void test_paces_spread_the_slots_over_the_ticks(UNUSED void **state)
 {
 	struct sight *sight = settled(32);
@@ -354,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_the_farthest_are_left_out_first),
 		cmocka_unit_test(test_where_there_is_no_room_for_all_the_farthest_have_their_turn),
 		cmocka_unit_test(test_few_are_told_in_full_at_once),
+		cmocka_unit_test(test_who_is_told_in_full_again_is_a_miss),
 		cmocka_unit_test(test_paces_spread_the_slots_over_the_ticks),
 	};
 

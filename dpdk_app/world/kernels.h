@@ -21,6 +21,7 @@ struct world_told {
 	uint32_t bytes;
 	uint32_t ages; // bit a: records of this age are in it, or would be if there were a table
 	uint32_t records, fulls;
+	uint32_t misses;   // of the fulls, whoever the client was told of in full before
 	uint32_t states;   // of games, of those in slots
 	uint32_t left_out; // slots that should be in it, for which it had no room
 };

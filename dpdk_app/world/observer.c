@@ -26,6 +26,7 @@ static void forget(struct observer *observer, unsigned slot)
 	}
 	for (unsigned i = 0; i < OBSERVER_PACES; i++)
 		observer->pace[i] &= ~(1U << slot);
+	observer->introduced &= ~(1U << slot);
 	observer->base[slot] = observer->full[slot] = AGE_NONE;
 	observer_forget_state(observer, slot);
 }

@@ -38,6 +38,7 @@ struct observer {
 	uint32_t pace[OBSERVER_PACES]; // slots that are told of every 2^n ticks
 	uint32_t ranks;                // sum of all parts' reranked, when all references were of their present ranks
 	uint32_t stated;               // likewise, of the game's own states: when it was looked for news
+	uint32_t introduced;           // slots whose occupant was told of in full
 	uint32_t unsure;               // slots of whose state the client may not have the newest (observer_states.h)
 	uint8_t epoch;
 	bool known; // to the client: it has a state of this epoch

@@ -460,12 +460,16 @@ struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct
 
 	const uint8_t *end = put(observer, &saying, at);
 
+	const uint32_t misses = saying.full & observer->introduced;
+
+	observer->introduced |= saying.full;
 	remember(observer, &saying, counter);
 	return (struct world_told){
 		.bytes = (uint32_t)(end - at),
 		.ages = saying.ages,
 		.records = (uint32_t)__builtin_popcount(saying.present | saying.older),
 		.fulls = (uint32_t)__builtin_popcount(saying.full),
+		.misses = (uint32_t)__builtin_popcount(misses),
 		.left_out = (uint32_t)__builtin_popcount(saying.left_out),
 		.states = saying.states.n,
 	};

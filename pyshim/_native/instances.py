@@ -100,6 +100,12 @@ class _Copy:
             return Histogram(bounds, buckets, self.clock.seconds(number(0, place.sum_from)))
         return {name: number(index) for index, name in self.labels.names[counter.values]}
 
+    def of_each(self, place: Place, slot: int) -> tuple[int, ...]:
+        """What each worker says of a counter, of which it has its own."""
+        at = place.offset + slot * place.index_stride
+        starts = (at + worker * place.worker_stride for worker in range(self.workers))
+        return tuple(int.from_bytes(self.memory[one : one + place.width], "little") for one in starts)
+
     def since(self, place: Place, slot: int) -> Count:
         """What was counted since the slot got its name."""
         now = self.count(place, slot)
@@ -120,11 +126,23 @@ def counted(page: Any, said: Instances, labels: Labels, clock: Clock) -> dict[st
     copy = _Copy(ffi.buffer(page), page.worker_count, labels, clock)
     return {
         group: tuple(
-            Instance(name, {place.counter.field: copy.since(place, slot) for place in places})
+            Instance(
+                name,
+                {place.counter.field: copy.since(place, slot) for place in places},
+                {
+                    place.counter.field: copy.of_each(place, slot)
+                    for place in places
+                    if _is_each_workers(place)
+                },
+            )
             for slot, name in names_of(page, said, places[0].label)
         )
         for group, places in said.places.items()
     }
+
+
+def _is_each_workers(place: Place) -> bool:
+    return place.counter.kind == "GAUGE" and not place.counter.length and place.worker_stride != 0
 
 
 def retired(page: Any, said: Instances, labels: Labels, clock: Clock) -> dict[str, Instance]:

@@ -64,6 +64,15 @@ def _heartbeat_age_s(snapshot: Snapshot) -> Iterator[Sample]:
         yield (str(worker.index),), math.inf if age is None else age
 
 
+def _in_worlds(what: str) -> Callable[[Snapshot], Iterator[Sample]]:
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        for world in snapshot.instances.get("WORLD_COUNT", ()):
+            for worker, number in enumerate(world.by_worker[what]):
+                yield (str(worker), world.name), number
+
+    return read
+
+
 def _game_processes(snapshot: Snapshot) -> Iterator[Sample]:
     if snapshot.game is not None:
         states = [process.state for process in snapshot.game.processes]
@@ -155,6 +164,20 @@ FAMILIES: tuple[Family, ...] = (
     *_counted(*NAMED),
     # where received packets ended, and what left; sessions, connections and what is said in them; time
     *_counted(*WORKERS),
+    _gauge(
+        "worker_world_players",
+        ("worker", "world"),
+        "players",
+        "Players who are somewhere in a world, by the worker whose sessions they are.",
+        _in_worlds("players"),
+    ),
+    _gauge(
+        "worker_world_entities",
+        ("worker", "world"),
+        "entities",
+        "What game processes have in a world, by the worker that has it.",
+        _in_worlds("entities"),
+    ),
     _gauge(
         "worker_heartbeat_age_seconds",
         ("worker",),

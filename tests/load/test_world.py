@@ -93,6 +93,6 @@ def test_after_a_crash_all_of_two_workers_see_what_they_should(
                 out, err = process.communicate(timeout=TIMEOUT_S)
             finally:
                 process.kill()
-        seen = longer.judged(process.returncode, out, err)
+        seen = longer.judged(process.returncode, out, err)["world"]
         assert seen["worlds"] == 2
         assert all(deployment.total("session_connections_total", worker=worker) > 0 for worker in "01")

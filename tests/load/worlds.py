@@ -19,6 +19,7 @@ MEADOW: dict[str, Any] = {
     "radius_m": 50,
     "leave_radius_m": 60,
 }
+TARGET = f"{GATE4}:{PORT}"
 TALKATIVE = "move=94,attack=2,chat=2,skill=2"
 
 
@@ -29,7 +30,7 @@ class World:
     players: int
     seconds: float
 
-    def arguments(self, config: Path, *args: str, target: str = f"{GATE4}:{PORT}") -> tuple[str, ...]:
+    def arguments(self, config: Path, *args: str, target: str = TARGET) -> tuple[str, ...]:
         """Of `pollgate load`, which gets its tickets from the gateway of this configuration."""
         return (
             target, "--issue", str(config), "--world", "meadow", "--mix", TALKATIVE, "--json",
@@ -38,12 +39,19 @@ class World:
 
     def play(self, config: Path, *args: str, before: Sequence[str] = ()) -> dict[str, Any]:
         """To the end; what the players saw, all of which is right."""
-        done = load(*self.arguments(config, *args), before=before)
+        return self.step(config, *args, before=before)["world"]  # type: ignore[no-any-return]
+
+    def step(
+        self, config: Path, *args: str, target: str = TARGET, before: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The same, with all else that players count."""
+        done = load(*self.arguments(config, *args, target=target), before=before)
         return self.judged(done.returncode, done.stdout, done.stderr)
 
     def judged(self, code: int, out: str, err: str) -> dict[str, Any]:
         """The same of a load that has ended."""
         assert out, err
+        step: dict[str, Any]
         (step,) = report_of(out)["steps"]
         assert step["sessions"]["connected"] == self.players
         seen: dict[str, Any] = step["world"]
@@ -56,4 +64,4 @@ class World:
         events = seen["events"]
         assert events["said"] > self.players
         assert events["due"] > 5 * events["said"]
-        return seen
+        return step

@@ -77,6 +77,7 @@ def world(turns: int) -> dict[str, Count]:
         "tick_duration_cycles": 5_000_000 * turns,
         "held": 0,
         "overruns": 0,
+        "baseline_misses": 0,
         "states": 10 * turns,
         "state_bytes": 600 * turns,
         "told": 89 * turns,
@@ -209,7 +210,7 @@ def snapshot(
         instances={
             "LISTENER_COUNT": (Instance("8080", {"sessions": turns}), Instance("9000", {"sessions": 0})),
             "PROCESS_COUNT": (Instance("arena", process(turns)),),
-            "WORLD_COUNT": (Instance("meadow", world(turns)),),
+            "WORLD_COUNT": (Instance("meadow", world(turns), {"players": (6, 4), "entities": (0, 3)}),),
         },
         retired={"PROCESS_COUNT": Instance("", process(turns))},
     )

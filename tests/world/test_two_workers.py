@@ -41,6 +41,10 @@ def sees_all(player: int, client: Client) -> bool:
     )
 
 
+def players_of(deployment: Deployment, worker: str) -> int:
+    return deployment.total("worker_world_players", worker=worker, world="meadow")
+
+
 def test_players_of_both_workers_see_each_other_also_after_a_crash(deployment: Deployment) -> None:
     tickets = [deployment.issue(player) for player in PLAYERS]
 
@@ -49,10 +53,13 @@ def test_players_of_both_workers_see_each_other_also_after_a_crash(deployment: D
             by_number = dict(zip(PLAYERS, clients, strict=True))
             async with standing(*((client, PLACES[player]) for player, client in by_number.items())):
                 await until(lambda: all(sees_all(player, client) for player, client in by_number.items()))
+                assert min(of_workers := [players_of(deployment, worker) for worker in "01"]) > 0
+                assert sum(of_workers) == len(PLAYERS)
                 worlds = [client.session.view.world for client in clients]
                 await asyncio.to_thread(kill, deployment, 1)
                 await until(lambda: all(client.session.view.world not in worlds for client in clients))
                 await until(lambda: all(sees_all(player, client) for player, client in by_number.items()))
 
     deployment.play(game)
+    deployment.gate.wait_until(lambda: [players_of(deployment, worker) for worker in "01"] == [0, 0])
     assert all(deployment.total("session_connections_total", worker=worker) > 0 for worker in "01")
