@@ -101,19 +101,27 @@ static void told_of(struct world_slot *slot, uint32_t tick)
 	slot->told_any = true;
 }
 
+/// What was known of a slot is void.
+static void void_slot(struct world_view *view, unsigned index, uint32_t tick)
+{
+	struct world_slot *slot = &view->slot[index];
+
+	leaves(view, index);
+	slot->occupied = slot->game_any = false;
+	slot->history.there = 0;
+	told_of(slot, tick);
+}
+
 /// Somebody else, or nobody, is in a slot: unless something newer is known of it.
 static bool empty_slot(struct world_view *view, unsigned index, uint32_t tick)
 {
-	struct world_slot *slot = &view->slot[index];
+	const struct world_slot *slot = &view->slot[index];
 
 	if (slot->told_any && is_before(tick, slot->told)) {
 		view->counts.late++;
 		return false;
 	}
-	leaves(view, index);
-	slot->occupied = slot->game_any = false;
-	slot->history.there = 0;
-	told_of(slot, tick);
+	void_slot(view, index, tick);
 	return true;
 }
 
@@ -168,17 +176,47 @@ static void take_record(struct world_view *view, struct world_slot *slot, const 
 	}
 }
 
+/// Another slot that a player is in, by what a FULL says.
+/// @return WORLD_SLOTS_MAX: there is none
+static unsigned other_slot(const struct world_view *view, unsigned index, const struct world_slot_told *told)
+{
+	unsigned other = 0;
+
+	if (told->sort != WORLD_PLAYER)
+		return WORLD_SLOTS_MAX;
+	while (other < WORLD_SLOTS_MAX &&
+	       (other == index || !view->slot[other].occupied || view->slot[other].who.sort != WORLD_PLAYER ||
+		view->slot[other].who.identity != told->identity))
+		other++;
+	return other;
+}
+
+/// Somebody comes into a slot, and out of any other: a player is in one at a time.
+static bool enter_slot(struct world_view *view, unsigned index, const struct world_slot_told *told, uint32_t tick)
+{
+	const unsigned other = other_slot(view, index, told);
+	struct world_slot *slot = &view->slot[index];
+
+	if (other != WORLD_SLOTS_MAX && is_before(tick, view->slot[other].came)) {
+		view->counts.late++;
+		return false;
+	}
+	if (!empty_slot(view, index, tick))
+		return false;
+	if (other != WORLD_SLOTS_MAX)
+		void_slot(view, other, tick);
+	slot->occupied = true;
+	slot->came = tick;
+	view->news.entered |= 1U << index;
+	return true;
+}
+
 static void take_full(struct world_view *view, unsigned index, const struct world_slot_told *told, uint32_t tick)
 {
 	struct world_slot *slot = &view->slot[index];
 
-	if (!slot->occupied || slot->who.number != told->number) {
-		if (!empty_slot(view, index, tick))
-			return;
-		slot->occupied = true;
-		slot->came = tick;
-		view->news.entered |= 1U << index;
-	}
+	if ((!slot->occupied || slot->who.number != told->number) && !enter_slot(view, index, told, tick))
+		return;
 	slot->who = (struct world_entity){told->number, told->identity, told->sort};
 	told_of(slot, tick);
 	keep_spot(&slot->history, tick, &told->spot);

@@ -106,6 +106,8 @@ static unsigned world_frames(void *of, struct frame_egress *out, unsigned n, uin
 			return_headers_bring(&store->return_headers[receiver[i + AHEAD].slot]);
 			bring(replication, receiver[i + AHEAD].slot);
 		}
+		if (unlikely(session == 0))
+			connection_close_if_over(replication->shard, slot, now);
 		if (unlikely(session == 0) || unlikely(!path)) // a path is known from the peer's next datagram on
 			continue;
 		written[filled] =
@@ -141,6 +143,8 @@ static unsigned world_datagrams(void *of, struct datagram_egress *out, unsigned 
 
 		if (likely(i + AHEAD < found))
 			bring(replication, receiver[i + AHEAD].slot);
+		if (unlikely(session == 0))
+			connection_close_if_over(replication->shard, slot, now);
 		if (unlikely(session == 0) || socket_index == 0)
 			continue;
 		out->peer[filled] = store->records[slot].peer;

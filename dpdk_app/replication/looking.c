@@ -36,13 +36,36 @@ static void tell(const struct replica *replica, struct observer *observer, const
 	memcpy(observer->pace, paces, sizeof(paces));
 }
 
+static bool is_gone(const struct replica *replica, world_reference who)
+{
+	return world_number(replica->parts->part[world_part_of(who)], world_rank_of(who)) == WORLD_NOBODY;
+}
+
+/// Who has left since the newest frame of its part, which may be behind ours: a player who comes again on another worker left its
+/// part before it came.
+static uint32_t gone(const struct replica *replica, const struct observer *observer)
+{
+	uint32_t slots = 0;
+
+	for (uint32_t left = observer->occupied; left != 0; left &= left - 1) {
+		const unsigned slot = (unsigned)__builtin_ctz(left);
+
+		slots |= (uint32_t)is_gone(replica, observer->who[slot]) << slot;
+	}
+	return slots;
+}
+
 static void take(const struct replica *replica, struct observer *observer, struct world_choice *choice)
 {
+	if (choice->enters != 0 && replica->parts->count > 1)
+		choice->leaves |= gone(replica, observer);
 	for (uint32_t left = choice->leaves; left != 0; left &= left - 1)
 		observer_leave(observer, (unsigned)__builtin_ctz(left));
 	for (uint32_t i = 0; i < choice->enters; i++) {
 		const unsigned slot = (unsigned)__builtin_ctz(~observer->occupied);
 
+		if (is_gone(replica, choice->enter[i]))
+			continue;
 		observer_enter(observer, replica->parts, slot, choice->enter[i]);
 		choice->distance2[slot] = choice->enter_distance2[i];
 	}

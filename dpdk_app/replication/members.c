@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "session/older.h"
+
 #define EPOCHS 32U // of one process
 
 /// Of the same process: the upper bits are its own.
@@ -32,16 +34,19 @@ void replication_say(struct replication *replication, uint32_t slot, const uint8
 		say_state(replication, &replication->replica[member->world - 1], slot);
 }
 
-/// @return false: there is no room, until somebody leaves; the next movement tries again
-static bool place(struct replication *replication, struct replica *replica, struct member *member, uint32_t slot,
-		  uint64_t now)
+/// Nobody is there twice: an older connection of the player goes first.
+/// @return PG_WORLD_MOVE_TAKEN; or why it is not there: the next movement tries again
+static enum pg_world_move place(struct replication *replication, struct replica *replica, struct member *member,
+				uint32_t slot, uint64_t now)
 {
 	const struct world_place at = world_mover_where(&member->mover);
 	const uint32_t player_id = replication->shard->store->records[slot].player_id;
 	struct admitted admitted;
 
+	if (!older_are_gone(replication->shard, slot))
+		return PG_WORLD_MOVE_OLDER;
 	if (!replica_admit(replica, player_id, WORLD_PLAYER, &at, now, &admitted))
-		return false;
+		return PG_WORLD_MOVE_FULL;
 	replica->slot_after[admitted.number - replica->numbers.first] = slot + 1;
 	if (member->announced != 0) // ticks may have come round since it heard of one
 		member->epoch = next_epoch(member->epoch);
@@ -53,7 +58,7 @@ static bool place(struct replication *replication, struct replica *replica, stru
 	say_state(replication, replica, slot);
 	observer_begin(&replication->observers[slot], member->epoch, replica->tick);
 	counter_set(&replica->counts->players, replica->counts->players + 1);
-	return true;
+	return PG_WORLD_MOVE_TAKEN;
 }
 
 static void unplace(struct replica *replica, struct member *member)
@@ -119,13 +124,11 @@ static void enter(struct replication *replication, struct replica *replica, stru
 	const struct session_record *record = &replication->shard->store->records[slot];
 	const struct motion motion = record->motion;
 
-	if (world_mover_enter(&member->mover, &replica->rules, &motion, now)) {
-		const bool placed = place(replication, replica, member, slot, now);
+	enum pg_world_move move = PG_WORLD_MOVE_BOUNDS;
 
-		counter_add(&replica->counts->moves[placed ? PG_WORLD_MOVE_TAKEN : PG_WORLD_MOVE_FULL], 1);
-	} else {
-		counter_add(&replica->counts->moves[PG_WORLD_MOVE_BOUNDS], 1);
-	}
+	if (world_mover_enter(&member->mover, &replica->rules, &motion, now))
+		move = place(replication, replica, member, slot, now);
+	counter_add(&replica->counts->moves[move], 1);
 }
 
 void replication_moved(struct replication *replication, uint32_t slot, uint64_t now)

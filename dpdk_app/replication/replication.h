@@ -285,7 +285,7 @@ struct receiver {
 bool replication_next_receiver(struct replication *replication, struct receiver *receiver);
 
 /// The number of a player's session, as issued.
-/// @return 0: it is revoked or lost, and the sweep closes it
+/// @return 0: it is over or lost, and is to be closed
 ALWAYS_INLINE uint32_t replication_session(const struct replication *replication, uint32_t slot)
 {
 	const struct session_record *record = &replication->shard->store->records[slot];

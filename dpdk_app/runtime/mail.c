@@ -8,12 +8,13 @@
 #include <unistd.h>
 
 #include "runtime/worker.h"
+#include "session/older.h"
 
 /// Bytes of mail that may wait for a worker, in all: with two workers, thirty of the longest messages from the other.
 /// Memory that was never written is not there.
 #define WAITING_MAX (8U << 20)
 
-enum mail_kind { MAIL_MESSAGE, MAIL_DATAGRAM };
+enum mail_kind { MAIL_MESSAGE, MAIL_DATAGRAM, MAIL_END };
 
 struct entry {
 	uint32_t kind; // enum mail_kind
@@ -93,9 +94,14 @@ static bool pass(struct relay *relay, uint8_t owner, uint32_t session, const str
 	return mail_message((struct mail *)relay, owner, session, message);
 }
 
+static bool end(struct relay *relay, uint8_t owner, uint32_t session)
+{
+	return mail_end((struct mail *)relay, owner, session);
+}
+
 void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number)
 {
-	*mail = (struct mail){.relay.pass = pass, .mailboxes = mailboxes, .number = number};
+	*mail = (struct mail){.relay = {.pass = pass, .end = end}, .mailboxes = mailboxes, .number = number};
 }
 
 // ---------------------------------------------------------------- who writes
@@ -129,6 +135,19 @@ bool mail_message(struct mail *mail, uint32_t owner, uint32_t session, const str
 	entry->session = session;
 	entry->message = *message;
 	memcpy(entry + 1, message->body, message->length);
+	send(mail, owner);
+	return true;
+}
+
+bool mail_end(struct mail *mail, uint32_t owner, uint32_t session)
+{
+	struct mailbox *box = mailbox_to(mail, owner);
+	struct entry *entry = box ? mailbox_begin(box, sizeof(*entry)) : NULL;
+
+	if (!entry)
+		return false;
+	entry->kind = MAIL_END;
+	entry->session = session;
 	send(mail, owner);
 	return true;
 }
@@ -216,7 +235,10 @@ const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct ses
 		--*left;
 		if (entry->kind == MAIL_DATAGRAM)
 			return &entry->datagram;
-		deliver(shard, entry, now);
+		if (entry->kind == MAIL_END)
+			older_ended(shard, entry->session, now);
+		else
+			deliver(shard, entry, now);
 		mail_remove(mail);
 	}
 	return NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // runtime/mail.h: what workers have to say to each other, and the control thread to them: messages for players of
-// another worker, and datagrams whose session is another worker's.
+// another worker, datagrams whose session is another worker's, and sessions of another worker that are over.
 //
 // A mailbox for each pair, made once. A worker looks at one word to know whether there is mail, and says in the same
 // word that it sleeps; who then writes to it rings its bell.
@@ -66,6 +66,10 @@ void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number);
 
 /// @return false when that worker has too much to do
 bool mail_message(struct mail *mail, uint32_t owner, uint32_t session, const struct outgoing *message);
+
+/// Tell of a session of that worker's that is over: session/older.h.
+/// @return false when that worker has too much to do
+bool mail_end(struct mail *mail, uint32_t owner, uint32_t session);
 
 /// May a datagram be sent to that worker? When so, the next mail_datagram() is sure to be.
 bool mail_has_room(struct mail *mail, uint32_t owner);

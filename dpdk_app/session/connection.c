@@ -11,6 +11,7 @@
 #include "delivery/holding.h"
 #include "delivery/restart.h"
 #include "session/limits.h"
+#include "session/older.h"
 #include "session/renames.h"
 
 #define CLOSE_LEN FAREWELL_LEN
@@ -102,6 +103,7 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 {
 	struct session_record *record = &shard->store->records[slot];
 
+	older_end(shard, slot, now);
 	if (record->phase != RECORD_IDLE)
 		replace(shard, slot, request->peer, now);
 	record_set_phase(record, RECORD_IDLE);
@@ -208,6 +210,18 @@ static enum session_close_reason over(const struct session_shard *shard, uint32_
 	if (phases_exhausted(record))
 		return SESSION_CLOSED_PROTOCOL;
 	return 0;
+}
+
+void connection_close_if_over(struct session_shard *shard, uint32_t slot, uint64_t now)
+{
+	const struct session_record *record = &shard->store->records[slot];
+	enum session_close_reason reason;
+
+	if (record_owner(record) != shard->worker || record->phase == RECORD_IDLE)
+		return;
+	reason = over(shard, slot, now);
+	if (reason != 0)
+		connection_close(shard, slot, reason, now);
 }
 
 /// How much its path carries is kept with the session, and looked for again.

@@ -15,7 +15,8 @@ struct connection_request {
 };
 
 /// A new server nonce, secret and traffic keys; counters, windows, ids and delivery from the start. Of a slot that is ours;
-/// whoever is connected is replaced, and told so if that is another address.
+/// whoever is connected is replaced, and told so if that is another address. Connections of older sessions of the player end
+/// (older.h).
 COLD void connection_begin(struct session_shard *shard, uint32_t slot, const struct connection_request *request,
 			   uint64_t now);
 
@@ -29,6 +30,9 @@ COLD void connection_close(struct session_shard *shard, uint32_t slot, enum sess
 /// The same, by the game.
 /// @param why  the game's own, told to the player; of SESSION_KICK_REASONS and more only that the game did it
 COLD void connection_kick(struct session_shard *shard, uint32_t slot, uint8_t why, uint64_t now);
+
+/// If a connection of ours is idle, or its session is over, it is closed now.
+COLD void connection_close_if_over(struct session_shard *shard, uint32_t slot, uint64_t now);
 
 /// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those
 /// that cannot go on after a crash. It waits while the outbox is full.

@@ -48,6 +48,12 @@ static uint32_t fresh_slot(struct issuing *issuing)
 	return slot;
 }
 
+/// Has it no connection? One whose session is over gets none any more: record_claim().
+static bool is_closed(const struct issuing *issuing, uint32_t slot)
+{
+	return __atomic_load_n(&issuing->records[slot].owner, __ATOMIC_SEQ_CST) == RECORD_NO_OWNER;
+}
+
 /// A slot to issue: never used, or that which has rested longest among those whose owners have let go.
 static uint32_t take_slot(struct issuing *issuing)
 {
@@ -56,8 +62,10 @@ static uint32_t take_slot(struct issuing *issuing)
 	for (uint32_t left = issuing->allocator.retired; left > 0; left--) {
 		const uint32_t slot = longest_resting(issuing);
 
-		if (__atomic_load_n(&issuing->records[slot].owner, __ATOMIC_SEQ_CST) == RECORD_NO_OWNER)
+		if (is_closed(issuing, slot)) {
+			player_writer_remove(&issuing->players, slot);
 			return slot;
+		}
 		rest(issuing, slot); // its connection has still to be closed
 	}
 	return PLAIN_NONE;
@@ -65,14 +73,16 @@ static uint32_t take_slot(struct issuing *issuing)
 
 // ---------------------------------------------------------------- the life of a session
 
-/// Key and number stay, so that its player can be told, and believes it.
+/// Key and number stay, so that its player can be told, and believes it. Where it is connected, it stays among the player's
+/// sessions, too: whose next one connects first ends that connection (session/older.h).
 static void retire(struct issuing *issuing, uint32_t slot, enum session_denial why)
 {
 	struct session_record *record = &issuing->records[slot];
 
 	__atomic_store_n(&record->expired_or_revoked, (uint8_t)why, __ATOMIC_RELAXED);
 	__atomic_store_n(&record->session, 0, __ATOMIC_SEQ_CST);
-	player_writer_remove(&issuing->players, slot);
+	if (is_closed(issuing, slot))
+		player_writer_remove(&issuing->players, slot);
 	if (deadlines_remove(&issuing->deadlines, slot)) // else only its record says that it stands
 		rest(issuing, slot);
 }
@@ -86,6 +96,21 @@ static void collect(struct issuing *issuing, uint64_t now)
 		if (slot == DEADLINES_NONE)
 			return;
 		retire(issuing, slot, SESSION_DENIED_EXPIRED);
+	}
+}
+
+/// Sessions of a player that are over, and whose connections were closed since, are looked for no more.
+static void forget_closed(struct issuing *issuing, uint32_t player_id)
+{
+	struct player_walk walk = {0};
+
+	for (;;) {
+		const uint32_t slot = player_writer_next(&issuing->players, player_id, &walk);
+
+		if (slot == PLAYER_NONE)
+			return;
+		if (record_session(&issuing->records[slot]) == 0 && is_closed(issuing, slot))
+			player_writer_remove(&issuing->players, slot);
 	}
 }
 
@@ -159,6 +184,7 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 	slot = player_writer_find(&issuing->players, request->player_id);
 	if (slot != PLAYER_NONE)
 		retire(issuing, slot, SESSION_DENIED_REVOKED);
+	forget_closed(issuing, request->player_id);
 	slot = take_slot(issuing);
 	if (slot == PLAIN_NONE)
 		return error_set(error, PG_ERROR_MEMORY,

@@ -40,22 +40,34 @@ static const uint32_t *half_of(const struct player_index *index, uint32_t mask, 
 }
 
 /// @param slots  that there are: an entry of another one is passed over, as a mark is
-static uint32_t find_in(const uint32_t *half, uint32_t mask, uint32_t slots, const struct session_record *records,
-			uint32_t player_id)
+/// @param seen   in and out: places that were looked at
+static uint32_t next_in(const uint32_t *half, uint32_t mask, uint32_t slots, const struct session_record *records,
+			uint32_t player_id, uint32_t *seen)
 {
-	uint32_t at = home_of(player_id);
+	const uint32_t home = home_of(player_id);
 
-	for (uint32_t seen = 0; seen <= mask; seen++, at++) {
-		const uint32_t entry = __atomic_load_n(&half[at & mask], __ATOMIC_ACQUIRE);
+	while (*seen <= mask) {
+		const uint32_t entry = __atomic_load_n(&half[(home + *seen) & mask], __ATOMIC_ACQUIRE);
 
 		if (entry == FREE)
 			return PLAYER_NONE;
-		if (entry - 1 < slots &&
-		    __atomic_load_n(&records[entry - 1].player_id, __ATOMIC_RELAXED) == player_id &&
-		    record_session(&records[entry - 1]) != 0)
+		++*seen;
+		if (entry - 1 < slots && __atomic_load_n(&records[entry - 1].player_id, __ATOMIC_RELAXED) == player_id)
 			return entry - 1;
 	}
 	return PLAYER_NONE;
+}
+
+/// The one whose session stands.
+static uint32_t find_in(const uint32_t *half, uint32_t mask, uint32_t slots, const struct session_record *records,
+			uint32_t player_id)
+{
+	uint32_t seen = 0, slot;
+
+	do
+		slot = next_in(half, mask, slots, records, player_id, &seen);
+	while (slot != PLAYER_NONE && record_session(&records[slot]) == 0);
+	return slot;
 }
 
 // ---------------------------------------------------------------- readers
@@ -68,6 +80,23 @@ uint32_t player_index_find(const struct player_index *index, const struct sessio
 			find_in(half_of(index, index->mask, version), index->mask, MARK - 1, records, player_id);
 
 		// A half that is no longer read may have been emptied under us. What was found was there.
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (slot != PLAYER_NONE || __atomic_load_n(&index->version, __ATOMIC_RELAXED) == version)
+			return slot;
+	}
+}
+
+uint32_t player_index_next(const struct player_index *index, const struct session_record *records, uint32_t player_id,
+			   struct player_walk *walk)
+{
+	for (;;) {
+		const uint32_t version = __atomic_load_n(&index->version, __ATOMIC_ACQUIRE);
+		uint32_t slot;
+
+		if (walk->version != version) // the other half has them in other places
+			*walk = (struct player_walk){version, 0};
+		slot = next_in(half_of(index, index->mask, version), index->mask, MARK - 1, records, player_id,
+			       &walk->seen);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (slot != PLAYER_NONE || __atomic_load_n(&index->version, __ATOMIC_RELAXED) == version)
 			return slot;
@@ -98,6 +127,11 @@ uint32_t player_writer_find(const struct player_writer *w, uint32_t player_id)
 	return find_in(writable_half(w, w->version), w->mask, w->capacity, w->records, player_id);
 }
 
+uint32_t player_writer_next(const struct player_writer *w, uint32_t player_id, struct player_walk *walk)
+{
+	return next_in(writable_half(w, w->version), w->mask, w->capacity, w->records, player_id, &walk->seen);
+}
+
 static uint32_t player_of(const struct player_writer *w, uint32_t slot)
 {
 	return __atomic_load_n(&w->records[slot].player_id, __ATOMIC_RELAXED);
@@ -120,7 +154,7 @@ static bool place_slot(const struct player_writer *w, uint32_t *half, uint32_t s
 	return false;
 }
 
-/// Move those that stand to the other half. It happens once for every quarter of the places that was filled, so it
+/// Move those that are entered to the other half. It happens once for every quarter of the places that was filled, so it
 /// costs each entering a few steps.
 static void renew(struct player_writer *w)
 {
@@ -151,9 +185,14 @@ void player_writer_remove(struct player_writer *w, uint32_t slot)
 	uint32_t *half = writable_half(w, w->version);
 	uint32_t at = home_of(player_of(w, slot));
 
-	for (uint32_t seen = 0; seen <= w->mask; seen++, at++)
-		if (__atomic_load_n(&half[at & w->mask], __ATOMIC_RELAXED) == slot + 1) {
+	for (uint32_t seen = 0; seen <= w->mask; seen++, at++) {
+		const uint32_t entry = __atomic_load_n(&half[at & w->mask], __ATOMIC_RELAXED);
+
+		if (entry == FREE)
+			return;
+		if (entry == slot + 1) {
 			__atomic_store_n(&half[at & w->mask], MARK, __ATOMIC_RELEASE);
 			return;
 		}
+	}
 }

@@ -25,6 +25,11 @@ struct player_index {
 	uint32_t place[] CACHE_ALIGNED; // two halves of: slot + 1; 0: free; UINT32_MAX: a mark
 };
 
+/// Where a walk over the slots of a player has got. Begins zeroed.
+struct player_walk {
+	uint32_t version, seen;
+};
+
 /// The one who writes it.
 struct player_writer {
 	struct player_index *index;
@@ -41,6 +46,11 @@ size_t player_index_size(uint32_t capacity);
 /// A worker, any thread of it: the slot of a player's session, connected or not, or PLAYER_NONE.
 uint32_t player_index_find(const struct player_index *index, const struct session_record *records, uint32_t player_id);
 
+/// Likewise, of all slots that are entered as the player's: of the session that stands, and of those that are over and whose
+/// connections were not closed when they ended. The next one, or PLAYER_NONE; one may come again.
+uint32_t player_index_next(const struct player_index *index, const struct session_record *records, uint32_t player_id,
+			   struct player_walk *walk);
+
 /// @param index  zeroed
 void player_writer_init(struct player_writer *writer, struct player_index *index, const struct session_record *records,
 			uint32_t capacity);
@@ -48,10 +58,13 @@ void player_writer_init(struct player_writer *writer, struct player_index *index
 /// The same as player_index_find(), for the one who writes.
 uint32_t player_writer_find(const struct player_writer *writer, uint32_t player_id);
 
-/// Enter a slot whose record names its player. The player is not in the index, and the index has room.
+/// The same as player_index_next().
+uint32_t player_writer_next(const struct player_writer *writer, uint32_t player_id, struct player_walk *walk);
+
+/// Enter a slot whose record names its player. The slot is not in the index, which has room for all slots.
 void player_writer_enter(struct player_writer *writer, uint32_t slot);
 
-/// Take out a slot that was entered. Its record still names its player.
+/// Take out a slot, if it is there. Its record still names the player with whom it was entered.
 void player_writer_remove(struct player_writer *writer, uint32_t slot);
 
 #endif

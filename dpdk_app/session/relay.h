@@ -16,6 +16,10 @@ struct relay {
 	/// Copy a message for a session of worker `owner`, who gives it to session_deliver().
 	/// @return false when that worker has too much to do: the message is lost
 	bool (*pass)(struct relay *relay, uint8_t owner, uint32_t session, const struct outgoing *message);
+
+	/// Tell worker `owner` that a session which it has connected is over: it calls older_ended().
+	/// @return false when that worker has too much to do: its sweep finds it
+	bool (*end)(struct relay *relay, uint8_t owner, uint32_t session);
 };
 
 /// Queue a message for a session, if it is ours and connected: from another worker, or from the operator. What becomes of

@@ -105,6 +105,16 @@ class _Slot:
     games: tuple[int, Games] | None = None  # frame of the game's state, and that
 
 
+def _is_elsewhere(one: Entity | None, player: Entity) -> bool:
+    """Whether somebody is that player, in another slot."""
+    return (
+        one is not None
+        and one.slot != player.slot
+        and (one.sort, one.identity) == (Sort.PLAYER, player.identity)
+        and player.sort is Sort.PLAYER
+    )
+
+
 class WorldView:
     """A table that bodies are applied to, in the order in which they come.
 
@@ -210,9 +220,22 @@ class WorldView:
         if slot.entity is not None and slot.entity.number == full.number:
             assert slot.told is not None
             slot.told, slot.entity = max(slot.told, tick), entity
-        elif not self._replace(full.slot, tick, entity, events):
+        elif not self._enter(entity, tick, events):
             return
         self._slots[full.slot].history.put(tick, full.place)
+
+    def _enter(self, entity: Entity, tick: int, events: list[ViewEvent]) -> bool:
+        """Somebody comes into a slot, and out of any other: a player is in one at a time."""
+        other = next((slot for slot in self._slots if _is_elsewhere(slot.entity, entity)), None)
+        if other is not None and tick < other.came:
+            self.counts.late += 1
+            return False
+        if not self._replace(entity.slot, tick, entity, events):
+            return False
+        if other is not None and other.entity is not None and other.told is not None:
+            events.append(Left(other.entity))
+            self._slots[other.entity.slot] = _Slot(max(tick, other.told))
+        return True
 
     def _replace(self, number: int, tick: int, entity: Entity | None, events: list[ViewEvent]) -> bool:
         """Somebody else, or nobody, is in a slot: unless something newer is known of it."""
