@@ -388,6 +388,7 @@ struct pg_stats_page {
 	uint32_t sets;
 	uint32_t set_bytes;
 	uint32_t namings; // one more before each name that is given
+	uint64_t letters; // messages of the operator on their way to workers; written by the worker process
 	struct pg_stats_names names;
 	struct pg_port_stats port[PG_PORTS_MAX];
 	struct pg_pool_stats pool[PG_POOLS_MAX];

@@ -152,7 +152,7 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 	first_policy(g);
 	g->barrier.registry.capacity = g->plan.session_capacity;
 	g->barrier.registry.tables = g->plan.worker_count;
-	worker_stats_settle(g->page->worker, g->plan.worker_count);
+	pg_stats_settle(g->page, g->plan.worker_count);
 	rc = profiles_open(g, state, error);
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)
 		rc = make_worker(g, i, state, error);

@@ -99,9 +99,10 @@ static bool end(struct relay *relay, uint8_t owner, uint32_t session)
 	return mail_end((struct mail *)relay, owner, session);
 }
 
-void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number)
+void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number, uint64_t *messages)
 {
-	*mail = (struct mail){.relay = {.pass = pass, .end = end}, .mailboxes = mailboxes, .number = number};
+	*mail = (struct mail){
+		.relay = {.pass = pass, .end = end}, .mailboxes = mailboxes, .number = number, .messages = messages};
 }
 
 // ---------------------------------------------------------------- who writes
@@ -135,6 +136,7 @@ bool mail_message(struct mail *mail, uint32_t owner, uint32_t session, const str
 	entry->session = session;
 	entry->message = *message;
 	memcpy(entry + 1, message->body, message->length);
+	counter_add(mail->messages, 1); // before it can be counted in
 	send(mail, owner);
 	return true;
 }
@@ -215,12 +217,16 @@ static const struct entry *next_entry(struct mail *mail)
 	return NULL;
 }
 
-static void deliver(struct session_shard *shard, const struct entry *entry, uint64_t now)
+/// Counted in behind what became of it: of what we die with in hand nothing is uncounted, though between the two counts it would
+/// be counted twice.
+static void deliver(struct session_shard *shard, const struct mail *mail, const struct entry *entry, uint64_t now)
 {
+	struct pg_message_stats *stats = &shard->stats->messages;
 	struct outgoing message = entry->message;
 
 	message.body = (const uint8_t *)(entry + 1);
 	session_deliver(shard, entry->session, &message, now);
+	counter_add(mail->at == MAIL_CONTROL ? &stats->letters_in : &stats->mailed_in, 1);
 }
 
 const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct session_shard *shard, uint32_t *left,
@@ -238,7 +244,7 @@ const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct ses
 		if (entry->kind == MAIL_END)
 			older_ended(shard, entry->session, now);
 		else
-			deliver(shard, entry, now);
+			deliver(shard, mail, entry, now);
 		mail_remove(mail);
 	}
 	return NULL;

@@ -51,16 +51,19 @@ struct mailboxes {
 struct mail {
 	struct relay relay; // first: a relay of ours is a post
 	struct mailboxes *mailboxes;
-	uint32_t number;  // of a worker, or MAIL_CONTROL
-	uint64_t in_hand; // bits of inbox.waiting that were taken and are not done with
-	unsigned at;      // the one of them whose mail is being read: each has its turn
+	uint64_t *messages; // counts those that we write; of the statistics page
+	uint32_t number;    // of a worker, or MAIL_CONTROL
+	uint64_t in_hand;   // bits of inbox.waiting that were taken and are not done with
+	unsigned at;        // the one of them whose mail is being read: each has its turn
 };
 
 /// @param bells  the workers sleep
 /// @return false: out of memory or descriptors; mailboxes_free() also then
 bool mailboxes_make(struct mailboxes *mailboxes, uint32_t workers, bool bells);
 void mailboxes_free(struct mailboxes *mailboxes);
-void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number);
+
+/// @param messages  counts those that are written
+void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number, uint64_t *messages);
 
 // ---------------------------------------------------------------- who writes
 

@@ -77,6 +77,24 @@ static void settle_messages(struct pg_message_stats *messages)
 		    taken - sum(messages->dispatched, PG_DESTINATIONS));
 }
 
+/// Messages in mail were counted out before they went in, and so were those of the operator: the first worker takes them in, to
+/// lose them.
+static void settle_mail(struct pg_worker_stats *stats, uint32_t count, uint64_t letters)
+{
+	uint64_t out = 0, in = 0, letters_in = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		out += counter_get(&stats[i].messages.mailed_out);
+		in += counter_get(&stats[i].messages.mailed_in);
+		letters_in += counter_get(&stats[i].messages.letters_in);
+	}
+	if (count == 0)
+		return;
+	counter_add(&stats[0].messages.lost[PG_LOSS_WORKER_LOST], out - in + letters - letters_in);
+	counter_add(&stats[0].messages.mailed_in, out - in);
+	counter_add(&stats[0].messages.letters_in, letters - letters_in);
+}
+
 static void settle_worker(struct pg_worker_stats *stats)
 {
 	const uint64_t left = counter_get(&stats->tx_sent) + sum(stats->tx_dropped, PG_TX_DROPS);
@@ -95,16 +113,17 @@ static void settle_worker(struct pg_worker_stats *stats)
 	counter_set(&stats->heartbeat_tsc, 0);
 }
 
-void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count)
+void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count, uint64_t letters)
 {
 	for (uint32_t i = 0; i < count; i++)
 		settle_ports(&stats[i]);
 	settle_inboxes(stats, count);
+	settle_mail(stats, count, letters);
 	for (uint32_t i = 0; i < count; i++)
 		settle_worker(&stats[i]);
 }
 
 void pg_stats_settle(struct pg_stats_page *page, uint32_t workers)
 {
-	worker_stats_settle(page->worker, workers);
+	worker_stats_settle(page->worker, workers, counter_get(&page->letters));
 }

@@ -42,7 +42,7 @@ int shards_open(struct pg_gateway *g, void *state, struct pg_error *error)
 	if (!mailboxes_make(&shards->mailboxes, g->plan.worker_count, !g->engine->frames))
 		return error_set(error, PG_ERROR_MEMORY, "no memory or descriptors for mail between %u workers",
 				 g->plan.worker_count);
-	mail_init(&shards->control, &shards->mailboxes, MAIL_CONTROL);
+	mail_init(&shards->control, &shards->mailboxes, MAIL_CONTROL, &g->page->letters);
 	return PG_OK;
 }
 
@@ -94,7 +94,7 @@ int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	setup.message_memory = w->messages;
 	if (getrandom(&setup.secret, sizeof(setup.secret), 0) != sizeof(setup.secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
-	mail_init(&w->mail, &g->shards.mailboxes, w->number);
+	mail_init(&w->mail, &g->shards.mailboxes, w->number, &w->stats->messages.mailed_out);
 	if (session_shard_init(w->shard, &setup, error) != PG_OK)
 		return error->code;
 	if (worlds_make(g, w, error) != PG_OK)

@@ -137,6 +137,7 @@ ALWAYS_INLINE void worker_count_nap(struct worker *w, uint64_t began, uint64_t e
 
 /// Settle the counters of `count` workers that died together: what they held is counted as lost, so that the laws of
 /// conservation hold for the whole run. Before the next ones start.
-void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count);
+/// @param letters  messages of the operator that were on their way to them, since the page was made
+void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count, uint64_t letters);
 
 #endif

@@ -14,6 +14,7 @@
 struct process_fixture {
 	struct mailboxes mailboxes;
 	struct mail mail[WORKERS], control;
+	uint64_t messages[WORKERS], letters;
 };
 
 static void settle(struct process_fixture *t)
@@ -21,8 +22,8 @@ static void settle(struct process_fixture *t)
 	memset(t, 0, sizeof(*t));
 	assert_true(mailboxes_make(&t->mailboxes, WORKERS, true));
 	for (uint32_t i = 0; i < WORKERS; i++)
-		mail_init(&t->mail[i], &t->mailboxes, i);
-	mail_init(&t->control, &t->mailboxes, MAIL_CONTROL);
+		mail_init(&t->mail[i], &t->mailboxes, i, &t->messages[i]);
+	mail_init(&t->control, &t->mailboxes, MAIL_CONTROL, &t->letters);
 }
 
 /// In a turn that may look at so much.

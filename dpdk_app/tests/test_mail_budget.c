@@ -28,8 +28,8 @@ static int open_fixture(void **state)
 
 	t->sessions = fixture_open(4, STORE_SOCKETS);
 	assert_true(mailboxes_make(&t->mailboxes, WORKERS, true));
-	mail_init(&t->worker.common.mail, &t->mailboxes, 0);
-	mail_init(&t->colleague, &t->mailboxes, 1);
+	mail_init(&t->worker.common.mail, &t->mailboxes, 0, &t->sessions->stats[0].messages.mailed_out);
+	mail_init(&t->colleague, &t->mailboxes, 1, &t->sessions->stats[1].messages.mailed_out);
 	t->worker.common.shard = t->sessions->shard[0];
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		t->burst.payload[i] = t->bytes[i];
@@ -107,6 +107,8 @@ static void messages_between_datagrams_count_as_they_do(void **state)
 	assert_int_equal(turns, rounds);
 	assert_int_equal(turn(t, BURST_MAX), 0);
 	assert_true(sleeps(t));
+	assert_int_equal(t->sessions->stats[1].messages.mailed_out, rounds * each);
+	assert_int_equal(t->sessions->stats[0].messages.mailed_in, rounds * each);
 }
 
 static void what_is_left_over_keeps_the_worker_awake_until_it_is_done(void **state)

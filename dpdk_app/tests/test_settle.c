@@ -160,7 +160,7 @@ static void a_worker_that_dies_anywhere_leaves_conserved_counters(void **state U
 
 		const struct pg_worker_stats before = m.stats;
 
-		worker_stats_settle(&m.stats, 1);
+		worker_stats_settle(&m.stats, 1, 0);
 		assert_laws(&m.stats);
 		assert_monotonic(&before, &m.stats);
 		assert_true(m.stats.dropped[PG_DROP_WORKER_LOST] <= 64); // one burst at most was in its hands
@@ -177,7 +177,7 @@ static void many_deaths_in_a_row_stay_conserved(void **state UNUSED)
 		m.stores_left = next(&seed) % 300;
 		while (m.stores_left > 0)
 			serve_burst(&m, &seed);
-		worker_stats_settle(&m.stats, 1);
+		worker_stats_settle(&m.stats, 1, 0);
 		assert_laws(&m.stats);
 	}
 }
@@ -189,11 +189,11 @@ static void settling_twice_changes_nothing(void **state UNUSED)
 
 	while (m.stores_left > 0)
 		serve_burst(&m, &seed);
-	worker_stats_settle(&m.stats, 1);
+	worker_stats_settle(&m.stats, 1, 0);
 
 	const struct pg_worker_stats once = m.stats;
 
-	worker_stats_settle(&m.stats, 1);
+	worker_stats_settle(&m.stats, 1, 0);
 	assert_memory_equal(&m.stats, &once, sizeof(once));
 }
 
@@ -209,8 +209,33 @@ static void a_worker_that_ended_well_lost_nothing(void **state UNUSED)
 	struct pg_worker_stats expected = m.stats;
 
 	expected.heartbeat_tsc = 0; // the next worker has not turned yet
-	worker_stats_settle(&m.stats, 1);
+	worker_stats_settle(&m.stats, 1, 0);
 	assert_memory_equal(&m.stats, &expected, sizeof(expected));
+}
+
+static void messages_in_mail_are_lost_with_both_who_write_and_who_read(void **state UNUSED)
+{
+	// Five from the first to the second, of which that has one in hand, and one back; three of the operator's.
+	struct pg_worker_stats stats[2] = {
+		{.messages = {.mailed_out = 5, .letters_in = 1}},
+		{.messages = {.mailed_out = 1, .mailed_in = 2, .letters_in = 1}},
+	};
+	uint64_t out = 0, in = 0, lost = 0;
+
+	for (unsigned times = 0; times < 2; times++) {
+		worker_stats_settle(stats, 2, 3);
+		out = in = lost = 0;
+		for (unsigned i = 0; i < 2; i++) {
+			out += stats[i].messages.mailed_out;
+			in += stats[i].messages.mailed_in;
+			lost += sum(stats[i].messages.lost, PG_LOSSES);
+		}
+		assert_int_equal(out, 6);
+		assert_int_equal(in, 6);
+		assert_int_equal(lost, 5);
+		assert_int_equal(stats[0].messages.letters_in + stats[1].messages.letters_in, 3);
+		assert_int_equal(stats[0].messages.lost[PG_LOSS_WORKER_LOST], 5);
+	}
 }
 
 static void packets_on_their_way_to_another_worker_are_lost_with_both(void **state UNUSED)
@@ -222,7 +247,7 @@ static void packets_on_their_way_to_another_worker_are_lost_with_both(void **sta
 	};
 	uint64_t lost;
 
-	worker_stats_settle(stats, 2);
+	worker_stats_settle(stats, 2, 0);
 	lost = stats[0].dropped[PG_DROP_WORKER_LOST] + stats[1].dropped[PG_DROP_WORKER_LOST];
 	assert_int_equal(lost, 2);
 	assert_int_equal(stats[0].handed_in + stats[1].handed_in, stats[0].handed_out + stats[1].handed_out);
@@ -239,6 +264,7 @@ int main(void)
 		cmocka_unit_test(many_deaths_in_a_row_stay_conserved),
 		cmocka_unit_test(settling_twice_changes_nothing),
 		cmocka_unit_test(a_worker_that_ended_well_lost_nothing),
+		cmocka_unit_test(messages_in_mail_are_lost_with_both_who_write_and_who_read),
 		cmocka_unit_test(packets_on_their_way_to_another_worker_are_lost_with_both),
 	};
 

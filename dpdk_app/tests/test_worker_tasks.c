@@ -74,8 +74,8 @@ static int open_fixture(void **state)
 	fixture->policy[0].sessions.idle_timeout = fixture->policy[1].sessions.idle_timeout = UINT64_MAX / 2;
 	fixture->policy[0].sessions = fixture->policy[1].sessions = fixture->session_fixture->rules;
 	assert_true(mailboxes_make(&fixture->mailboxes, WORKERS, true));
-	mail_init(&w->mail, &fixture->mailboxes, 0);
-	mail_init(&fixture->colleague, &fixture->mailboxes, 1);
+	mail_init(&w->mail, &fixture->mailboxes, 0, &fixture->session_fixture->stats[0].messages.mailed_out);
+	mail_init(&fixture->colleague, &fixture->mailboxes, 1, &fixture->session_fixture->stats[1].messages.mailed_out);
 	w->stats = &fixture->session_fixture->stats[0];
 	w->barrier = &fixture->barrier;
 	w->shard = fixture->session_fixture->shard[0];

@@ -59,6 +59,8 @@ def books(summary: Tree) -> Books:
     assert result.received == _total(summary, "port_receive_packets_total")
     assert result.sent == _total(summary, "port_transmit_packets_total")
     assert result.sessions == result.admitted - result.expired
+    mail = summary["pollgate_session_messages_handed_over_total"].values()
+    assert sum(of["out"] for of in mail) == sum(of["in"] for of in mail)
     return result
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,14 @@ from typing import Any
 
 from pyshim.config import load_config
 from tests.bus.test_attach import config
+from tests.engines.engines import needs_two_cpus
 from tests.gate import TIMEOUT_S, Gate
 from tests.load.test_command import report_of, running
+from tests.network.held import held
 
 PLAYERS = 200
 KILLS = 6
+WAITING = 10  # messages in the mail of a worker
 # Writes down what it hears before it gives it back; so what it had not given back is written twice.
 LISTENS = """
 import os, sys
@@ -111,6 +115,39 @@ def test_whoever_dies_under_load_the_books_are_exact_and_no_player_is_lost(tmp_p
         assert heard["lobby"].read_bytes().count(b"m") == books["lobby"][1]  # it was never killed
         dispatched = gate.metrics().value("pollgate_session_messages_dispatched_total", to="process")
         assert dispatched == sum(offered for offered, _, _ in books.values())
+
+
+@needs_two_cpus
+def test_what_is_in_the_mail_of_a_worker_that_dies_is_counted_as_lost(tmp_path: Path) -> None:
+    made = gateway(tmp_path)
+    del made["game"]["routes"]
+    made["workers"]["stall_timeout_s"] = 300
+    made["delivery"] = {"messages_pps": {"attack": 0}}
+
+    def handed_over(direction: str) -> int:
+        name = "pollgate_session_messages_handed_over_total"
+        return int(gate.metrics().value(name, direction=direction))
+
+    def lost() -> int:
+        return int(gate.metrics().value("pollgate_session_messages_lost_total", reason="worker_lost"))
+
+    with Gate(made, tmp_path) as gate:
+        target = f"127.0.0.1:{load_config(gate.config_path).listen[0].port}"
+        rate = ("--players", str(PLAYERS), "--rate", "40", "--seconds", "600", "--drain", "10")
+        with running(target, *rate, "--mix", "attack=1", "--issue", str(gate.config_path)) as load:
+            for turn in range(1, KILLS // 2 + 1):
+                before = handed_over("in")
+                gate.wait_until(lambda before=before: handed_over("in") > before + PLAYERS)
+                counted = lost()
+                with held(gate, "worker1"):
+                    gate.wait_until(lambda: handed_over("out") >= handed_over("in") + WAITING)
+                    gate.signal_worker(signal.SIGKILL)
+                gate.wait_metric("pollgate_worker_restarts_total", turn)
+                gate.wait_ready()
+                assert lost() >= counted + WAITING
+            load.kill()
+        gate.wait_until(lambda: handed_over("out") == handed_over("in"))
+        assert handed_over("in") > lost()
 
 
 def test_a_gateway_that_is_killed_under_load_tells_its_processes_and_the_next_serves(tmp_path: Path) -> None:

@@ -58,7 +58,11 @@ def messages(turns: int) -> MessageSnapshot:
         expand_in=10 * turns,
         expand_out=30 * turns,
         memory_used=4096 if turns else 0,
-        others={"dispatched": {name: {"player": 1}.get(name, 0) * turns for name in DESTINATIONS}},
+        others={
+            "dispatched": {name: {"player": 1}.get(name, 0) * turns for name in DESTINATIONS},
+            "mailed_out": turns,
+            "mailed_in": turns,
+        },
     )
 
 

@@ -26,9 +26,12 @@ _libc.ptrace.restype = ctypes.c_long
 
 
 @contextmanager
-def held(gate: Gate) -> Iterator[None]:
-    """Stop every poll loop for the time of the `with` block. Give the gate a long workers.stall_timeout_s."""
-    threads = _loops(gate.worker_pid())
+def held(gate: Gate, *names: str) -> Iterator[None]:
+    """Stop every poll loop for the time of the `with` block, or those whose threads' names begin like this.
+
+    Give the gate a long workers.stall_timeout_s. The worker process may be killed meanwhile.
+    """
+    threads = _loops(gate.worker_pid(), names or _LOOPS)
     assert threads, "no thread of the worker process is a poll loop"
     for thread in threads:
         _ptrace(_SEIZE, thread)
@@ -38,12 +41,19 @@ def held(gate: Gate) -> Iterator[None]:
         yield
     finally:
         for thread in threads:
-            _ptrace(_DETACH, thread)
+            _release(thread)
 
 
-def _loops(pid: int) -> list[int]:
+def _loops(pid: int, names: tuple[str, ...]) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(task.name) for task in tasks if (task / "comm").read_text().startswith(_LOOPS)]
+    return [int(task.name) for task in tasks if (task / "comm").read_text().startswith(names)]
+
+
+def _release(thread: int) -> None:
+    try:
+        _ptrace(_DETACH, thread)
+    except ProcessLookupError:  # killed: its process is there until we have read so
+        os.waitpid(thread, _WALL)
 
 
 def _ptrace(request: int, thread: int) -> None:
