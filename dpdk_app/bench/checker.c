@@ -12,8 +12,8 @@
 #define STALENESS_TICKS 16 // between two looks at it
 #define MICROMETRES 1e-6
 
-/// Of what is told in whole quanta, and was taken in whole quanta before: quanta, on each axis.
-#define ROUNDED 1.1
+/// Of what is told in whole quanta, and was taken as a float in parts of one: quanta, on each axis.
+#define ROUNDED 0.51
 
 static void make_reader(struct checker *c, uint32_t i)
 {

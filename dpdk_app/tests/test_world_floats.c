@@ -31,6 +31,8 @@ static void positions_become_the_nearest_quantum(void **state UNUSED)
 			assert_true(fabs(place.x - ((double)motion.position[0] + 8000) / quantum) <= 0.5 + 1e-6);
 			assert_true(fabs(place.y - ((double)motion.position[1] + 8000) / quantum) <= 0.5 + 1e-6);
 			assert_true(fabs(place.z - ((double)motion.position[2] + 100) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.x + place.beyond[0] / 256.0 -
+					 ((double)motion.position[0] + 8000) / quantum) <= 1 / 256.0);
 			assert_true(fabs(place.vx - (double)motion.velocity[0] * 8 / 60 / quantum) <= 0.5 + 1e-6);
 		}
 	}

@@ -107,8 +107,10 @@ static void change(struct fixture *f, struct life *life)
 {
 	const int32_t size[3] = {WALK_SIZE, WALK_SIZE, WALK_SIZE / 4};
 	const uint32_t number = drawn_below(&f->random, NUMBERS);
-	const struct world_place place = drawn_place(&f->random, size);
+	struct world_place place = drawn_place(&f->random, size);
 
+	for (unsigned axis = 0; axis < 3; axis++)
+		place.beyond[axis] = (int8_t)drawn(&f->random);
 	if (life->rank[number] == WORLD_NOBODY) {
 		life->rank[number] =
 			world_part_add(life->part, number, number + 1000, WORLD_PLAYER, &place, told_now(f, life));
@@ -315,7 +317,7 @@ static void test_what_was_changed_afterwards_differs(void **state)
 	at += sizeof(struct journal_add);
 	memcpy(&move, f->copy + at, sizeof(move));
 	assert_int_equal(move.word.kind, JOURNAL_MOVE);
-	move.place.x ^= 1;
+	move.place.x ^= 1 << WORLD_UNIT_BITS;
 	memcpy(f->copy + at, &move, sizeof(move));
 	while ((step = replay_next(&f->replay, &frame)) == REPLAY_FRAME && !frame.differs)
 		;

@@ -3,6 +3,7 @@
 
 #include "unit.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 
 #define CAPACITY 1024
 #define FIRST 1000
-#define PLACE_BYTES (offsetof(struct world_place, vz) + sizeof(int16_t)) // without its padding
+#define PLACE_BYTES (offsetof(struct world_place, vz) + sizeof(int16_t)) // what a frame has of it
 
 struct fixture {
 	struct world_part *part;
@@ -224,12 +225,37 @@ static void test_what_is_told_before_its_time_is_where_it_was_told(void **state)
 	assert_int_equal(seen(f, rank, f->tick).x, 1010);
 }
 
+/// From between two quanta, and on from there: the nearest quantum, not the nearest to a nearest one.
+static void test_where_somebody_is_by_now_is_rounded_once(void **state)
+{
+	struct fixture *f = *state;
+	const uint32_t rank = add(f, 1, &(struct world_place){.x = 0});
+
+	for (unsigned i = 0; i < 20000; i++) {
+		const struct world_place place = {
+			.x = 1000,
+			.vx = (int16_t)((int32_t)drawn_below(&f->random, 161) - 80),
+			.beyond = {(int8_t)((int32_t)drawn_below(&f->random, 256) - 128)},
+		};
+		const uint32_t late = drawn_below(&f->random, WORLD_TOLD_PER_TICK);
+		const double way = (double)place.vx / WORLD_VELOCITY_PARTS * late / WORLD_TOLD_PER_TICK;
+
+		world_part_move(f->part, rank, &place, (f->tick + 1) * WORLD_TOLD_PER_TICK - late);
+		next_tick(f, false);
+		assert_true(fabs(seen(f, rank, f->tick).x - (1000 + place.beyond[0] / 256.0 + way)) <= 0.5);
+	}
+}
+
 static void test_nobody_is_moved_out_of_the_world(void **state)
 {
 	struct fixture *f = *state;
 	const struct world_place low = {.vx = INT16_MIN, .vy = INT16_MIN, .vz = INT16_MIN};
-	const struct world_place high = {WALK_SIZE - 1, WALK_SIZE - 1, WALK_SIZE / 4 - 1,
-					 INT16_MAX,     INT16_MAX,     INT16_MAX};
+	const struct world_place high = {.x = WALK_SIZE - 1,
+					 .y = WALK_SIZE - 1,
+					 .z = WALK_SIZE / 4 - 1,
+					 .vx = INT16_MAX,
+					 .vy = INT16_MAX,
+					 .vz = INT16_MAX};
 	const uint32_t first = add(f, 1, &low), second = add(f, 2, &high);
 
 	for (unsigned i = 0; i < 20; i++) {
@@ -459,6 +485,7 @@ int main(void)
 		TEST(test_who_is_moved_on_goes_by_how_velocities_are_told),
 		TEST(test_who_is_never_told_of_again_stops_and_stays),
 		TEST(test_what_is_told_before_its_time_is_where_it_was_told),
+		TEST(test_where_somebody_is_by_now_is_rounded_once),
 		TEST(test_nobody_is_moved_out_of_the_world),
 		TEST(test_frames_are_those_of_their_ticks),
 		TEST(test_ranks_are_in_the_order_of_the_curve),

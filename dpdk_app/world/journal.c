@@ -208,12 +208,19 @@ void journal_remove(const struct world_part *part, uint32_t rank)
 	append(part, &entry, sizeof(entry));
 }
 
+/// Of a position in quanta, and so many units beyond it.
+ALWAYS_INLINE int32_t in_units(int32_t quanta, int8_t beyond)
+{
+	return quanta * (1 << WORLD_UNIT_BITS) + (1 << (WORLD_UNIT_BITS - 1)) + beyond;
+}
+
 void journal_move(const struct world_part *part, uint32_t rank, const struct world_place *place, uint32_t told)
 {
 	const struct journal_move entry = {
 		.word = word(part, JOURNAL_MOVE, 0),
 		.rank = rank,
-		.place = {place->x, place->y, place->z, told, place->vx, place->vy, place->vz, 0},
+		.place = {in_units(place->x, place->beyond[0]), in_units(place->y, place->beyond[1]),
+			  in_units(place->z, place->beyond[2]), told, place->vx, place->vy, place->vz, 0},
 	};
 
 	append(part, &entry, sizeof(entry));
@@ -338,7 +345,9 @@ static void write_entity(const struct world_part *part, uint32_t rank)
 		.rank = rank,
 		.number = now->number[rank],
 		.identity = now->identity[rank],
-		.place = {present->x, present->y, present->z, present->told, present->vx, present->vy, present->vz, 0},
+		.place = {in_units(present->x, present->beyond[0]), in_units(present->y, present->beyond[1]),
+			  in_units(present->z, present->beyond[2]), present->told, present->vx, present->vy,
+			  present->vz, 0},
 	};
 
 	append(part, &entry, sizeof(entry));

@@ -56,7 +56,7 @@ struct journal_part {
 };
 
 struct journal_place {
-	int32_t x, y, z;
+	int32_t x, y, z; // units
 	uint32_t told;
 	int16_t vx, vy, vz;
 	uint16_t zero;
@@ -158,7 +158,7 @@ struct journal_head {
 };
 
 #define JOURNAL_MAGIC 0x4a574750 // "PGWJ"
-#define JOURNAL_VERSION 2
+#define JOURNAL_VERSION 3
 
 /// What its worker has of it: nobody can change where it writes.
 struct world_journal {

@@ -171,5 +171,7 @@ struct world_place world_mover_where(const struct world_mover *mover)
 		.vx = (int16_t)((mover->velocity[0] + HALF_VELOCITY) >> WORLD_VELOCITY_UNIT_BITS),
 		.vy = (int16_t)((mover->velocity[1] + HALF_VELOCITY) >> WORLD_VELOCITY_UNIT_BITS),
 		.vz = (int16_t)((mover->velocity[2] + HALF_VELOCITY) >> WORLD_VELOCITY_UNIT_BITS),
+		.beyond = {world_beyond(mover->position[0]), world_beyond(mover->position[1]),
+			   world_beyond(mover->position[2])},
 	};
 }

@@ -15,8 +15,23 @@
 struct world_present {
 	int32_t x, y, z;
 	int16_t vx, vy, vz;
-	uint32_t told; // in parts of a tick
+	int8_t beyond[3]; // as of struct world_place
+	uint32_t told;    // in parts of a tick
 } __attribute__((aligned(32)));
+
+ALWAYS_INLINE struct world_present world_present_of(const struct world_place *place, uint32_t told)
+{
+	return (struct world_present){
+		.x = place->x,
+		.y = place->y,
+		.z = place->z,
+		.vx = place->vx,
+		.vy = place->vy,
+		.vz = place->vz,
+		.beyond = {place->beyond[0], place->beyond[1], place->beyond[2]},
+		.told = told,
+	};
+}
 
 /// All that is known of entities, by rank.
 struct world_tables {

@@ -12,6 +12,7 @@
 /// From velocities, for parts of a tick, to quanta, where both are finest.
 #define WAY_SHIFT 11
 static_assert(WORLD_VELOCITY_PARTS * WORLD_TOLD_PER_TICK == 1 << WAY_SHIFT, "eighths and parts of a tick");
+static_assert(WAY_SHIFT - WORLD_VELOCITY_SHIFT_MAX >= WORLD_UNIT_BITS, "units are no finer");
 
 static struct world_tables take_tables(struct lay_out *room, uint32_t capacity)
 {
@@ -222,15 +223,7 @@ void world_part_move(struct world_part *part, uint32_t rank, const struct world_
 {
 	if (unlikely(part->own->journal))
 		journal_move(part, rank, place, told);
-	part->own->now.present[rank] = (struct world_present){
-		.x = place->x,
-		.y = place->y,
-		.z = place->z,
-		.vx = place->vx,
-		.vy = place->vy,
-		.vz = place->vz,
-		.told = told,
-	};
+	part->own->now.present[rank] = world_present_of(place, told);
 	world_carry_again(part, rank);
 }
 
@@ -244,7 +237,13 @@ struct world_place world_part_present(const struct world_part *part, uint32_t ra
 	const struct world_present *present = &part->own->now.present[rank];
 
 	*told = present->told;
-	return (struct world_place){present->x, present->y, present->z, present->vx, present->vy, present->vz};
+	return (struct world_place){present->x,
+				    present->y,
+				    present->z,
+				    present->vx,
+				    present->vy,
+				    present->vz,
+				    {present->beyond[0], present->beyond[1], present->beyond[2]}};
 }
 
 void world_part_begin(struct world_part *part, uint32_t tick, bool rerank)
@@ -265,10 +264,10 @@ void world_part_begin(struct world_part *part, uint32_t tick, bool rerank)
 	part->ring[tick & (part->frames - 1)].tick = tick;
 }
 
-/// At a velocity for so many parts of a tick: whole quanta, rounded.
-ALWAYS_INLINE int32_t way(int16_t velocity, int32_t late, uint32_t shift)
+/// From so many units beyond a quantum, at a velocity for so many parts of a tick: whole quanta, rounded once.
+ALWAYS_INLINE int32_t way(int8_t beyond, int16_t velocity, int32_t late, uint32_t shift)
 {
-	return (velocity * late + (1 << shift) / 2) >> shift;
+	return (velocity * late + beyond * (1 << (shift - WORLD_UNIT_BITS)) + (1 << shift) / 2) >> shift;
 }
 
 ALWAYS_INLINE int32_t inside(int32_t position, int32_t size)
@@ -280,10 +279,14 @@ ALWAYS_INLINE int32_t inside(int32_t position, int32_t size)
 /// that it may wrap.
 COLD static void stop(struct world_present *present, const struct world_own *own)
 {
-	present->x = inside(present->x + way(present->vx, own->late_max, own->way_shift), own->size[0]);
-	present->y = inside(present->y + way(present->vy, own->late_max, own->way_shift), own->size[1]);
-	present->z = inside(present->z + way(present->vz, own->late_max, own->way_shift), own->size[2]);
+	present->x =
+		inside(present->x + way(present->beyond[0], present->vx, own->late_max, own->way_shift), own->size[0]);
+	present->y =
+		inside(present->y + way(present->beyond[1], present->vy, own->late_max, own->way_shift), own->size[1]);
+	present->z =
+		inside(present->z + way(present->beyond[2], present->vz, own->late_max, own->way_shift), own->size[2]);
 	present->vx = present->vy = present->vz = 0;
+	memset(present->beyond, 0, sizeof(present->beyond));
 }
 
 ALWAYS_INLINE bool moving(const struct world_present *present)
@@ -299,9 +302,9 @@ ALWAYS_INLINE void write_rank(const struct world_frame *frame, uint32_t rank, st
 	if (late > own->late_max && moving(present))
 		stop(present, own);
 	late = late > 0 ? late : 0;
-	frame->x[rank] = inside(present->x + way(present->vx, late, own->way_shift), own->size[0]);
-	frame->y[rank] = inside(present->y + way(present->vy, late, own->way_shift), own->size[1]);
-	frame->z[rank] = inside(present->z + way(present->vz, late, own->way_shift), own->size[2]);
+	frame->x[rank] = inside(present->x + way(present->beyond[0], present->vx, late, own->way_shift), own->size[0]);
+	frame->y[rank] = inside(present->y + way(present->beyond[1], present->vy, late, own->way_shift), own->size[1]);
+	frame->z[rank] = inside(present->z + way(present->beyond[2], present->vz, late, own->way_shift), own->size[2]);
 	frame->vx[rank] = present->vx;
 	frame->vy[rank] = present->vy;
 	frame->vz[rank] = present->vz;

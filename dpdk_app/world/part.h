@@ -197,8 +197,14 @@ ALWAYS_INLINE const uint64_t *world_records_of(const struct world_part *part, ui
 
 ALWAYS_INLINE struct world_place world_place_at(const struct world_frame *frame, uint32_t rank)
 {
-	return (struct world_place){frame->x[rank],  frame->y[rank],  frame->z[rank],
-				    frame->vx[rank], frame->vy[rank], frame->vz[rank]};
+	return (struct world_place){
+		.x = frame->x[rank],
+		.y = frame->y[rank],
+		.z = frame->z[rank],
+		.vx = frame->vx[rank],
+		.vy = frame->vy[rank],
+		.vz = frame->vz[rank],
+	};
 }
 
 ALWAYS_INLINE world_reference world_refer(uint32_t part, uint32_t rank)

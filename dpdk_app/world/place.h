@@ -10,12 +10,24 @@
 
 #include "wire/world.h"
 
+/// A position between quanta: parts of a quantum, above half a quantum below the lowest corner. Without its lowest bits, it is
+/// the nearest quantum.
+#define WORLD_UNIT_BITS 8
+
 /// Position in quanta above the world's lowest corner, each below 2^WORLD_POSITION_BITS; velocity in parts of a quantum per
 /// tick.
 struct world_place {
 	int32_t x, y, z;
 	int16_t vx, vy, vz;
+	int8_t beyond
+		[3]; // so many units more, of what a part is told: it rounds once, when it publishes; of what it published 0
 };
+
+/// What of a position in units its quantum leaves out, as in `beyond`.
+static inline int8_t world_beyond(int32_t units)
+{
+	return (int8_t)((units & ((1 << WORLD_UNIT_BITS) - 1)) - (1 << (WORLD_UNIT_BITS - 1)));
+}
 
 /// Somebody in a part of a world: the part in the bits from WORLD_PART_SHIFT up, the rank there below.
 typedef uint32_t world_reference;

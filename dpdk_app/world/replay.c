@@ -54,13 +54,20 @@ static bool is_part(const struct world_part_plan *plan)
 
 static bool is_place(const struct world_own *own, const struct journal_place *place)
 {
-	return place->x >= 0 && place->x < own->size[0] && place->y >= 0 && place->y < own->size[1] && place->z >= 0 &&
-	       place->z < own->size[2];
+	const int32_t x = place->x >> WORLD_UNIT_BITS, y = place->y >> WORLD_UNIT_BITS, z = place->z >> WORLD_UNIT_BITS;
+
+	return x >= 0 && x < own->size[0] && y >= 0 && y < own->size[1] && z >= 0 && z < own->size[2];
 }
 
 static struct world_place place_of(const struct journal_place *place)
 {
-	return (struct world_place){place->x, place->y, place->z, place->vx, place->vy, place->vz};
+	return (struct world_place){place->x >> WORLD_UNIT_BITS,
+				    place->y >> WORLD_UNIT_BITS,
+				    place->z >> WORLD_UNIT_BITS,
+				    place->vx,
+				    place->vy,
+				    place->vz,
+				    {world_beyond(place->x), world_beyond(place->y), world_beyond(place->z)}};
 }
 
 // ---------------------------------------------------------------- parts
@@ -133,6 +140,7 @@ static enum outcome do_slices(struct world_replay *replay, struct replay_part *o
 static enum outcome do_entity(struct replay_part *of, const struct journal_entity *entry)
 {
 	const struct journal_place *place = &entry->place;
+	const struct world_place there = place_of(place);
 	struct world_own *own = of->part->own;
 	const bool hole = entry->number == WORLD_NOBODY;
 
@@ -145,8 +153,7 @@ static enum outcome do_entity(struct replay_part *of, const struct journal_entit
 	own->now.identity[entry->rank] = entry->identity;
 	own->now.sort[entry->rank] = (uint8_t)entry->word.more;
 	if (!hole)
-		own->now.present[entry->rank] = (struct world_present){place->x,  place->y,  place->z,   place->vx,
-								       place->vy, place->vz, place->told};
+		own->now.present[entry->rank] = world_present_of(&there, place->told);
 	return DONE;
 }
 

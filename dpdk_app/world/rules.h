@@ -40,10 +40,6 @@ struct world_plan {
 /// Until a frame is sent, and until the next one comes: so many a player's view is behind besides.
 #define WORLD_VIEW_TICKS 2
 
-/// A position between quanta: parts of a quantum, above half a quantum below the lowest corner. Without its lowest bits, it is
-/// the nearest quantum.
-#define WORLD_UNIT_BITS 8
-
 /// A velocity between those of struct world_place: fine, so that rounding adds nothing to changes of it.
 #define WORLD_VELOCITY_UNIT_BITS 12
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from pyshim.errors import UnavailableError, UsageError
 
-MAGIC = b"pollgate recording 1\n"
+MAGIC = b"pollgate recording 2\n"
 _HEADER_BYTES_MAX = 1 << 20
 _WORLDS_MAX = 32
 _WORKERS_MAX = 32

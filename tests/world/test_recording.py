@@ -98,12 +98,12 @@ def test_a_file_that_was_changed_is_told_apart(
     deployment.gate.stop()  # which writes it, too
     data = recorded.read_bytes()
     assert parts(recorded)["meadow"]["differing"] == 0
-    # Each movement of rank 1 in world 0: its x by a quantum. A frame has the last of some.
+    # Each movement of rank 1 in world 0: its x by a quantum, 256 units. A frame has the last of some.
     begin = data.index(b"\n", data.index(b"\n") + 1) + 1
     journal = bytearray(data[begin:])
     at = -1
     while (at := journal.find(b"\x04\x00\x00\x00\x01\x00\x00\x00", at + 1)) >= 0:
-        journal[at + 8] ^= 1
+        journal[at + 9] ^= 1
     changed = tmp_path / "changed.rec"
     changed.write_bytes(data[:begin] + journal)
     found = replay(changed)
