@@ -34,10 +34,13 @@ def test_movements_are_acknowledged_by_states_where_ticks_are_short(
             )
 
         async def game() -> None:
-            async with playing(deployment.issue(7)) as (player,), standing((player, (0, 0, 1))):
-                await until(lambda: counts()[1] > 0)
+            async with playing(deployment.issue(7)) as (player,):
+                async with standing((player, (0, 0, 1))):
+                    await until(lambda: counts()[1] > 0)
                 before = counts()
-                await until(lambda: counts()[0] - before[0] >= 40)
+                for said in range(1, 41):  # one after the other: several that come together have one answer
+                    player.move((0, 0, 1))
+                    await until(lambda said=said: counts()[0] - before[0] >= said)  # type: ignore[misc]
                 moves, states, sent = (now - then for now, then in zip(counts(), before, strict=True))
                 if alone:
                     assert sent - states > moves / 2

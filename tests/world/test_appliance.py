@@ -184,5 +184,5 @@ def test_ranks_of_those_who_left_are_free_again(deployment: Deployment) -> None:
             async with playing(tickets[1]) as (bob,), standing((bob, (10, 0, 2))):
                 await until(lambda: seen(alice).keys() == {8} and seen(bob).keys() == {7})
 
-    deployment.play(game)
+    deployment.play(game, timeout_s=10 * PATIENCE_S)  # 400 handshakes
     assert deployment.total("world_moves_total", world="meadow", outcome="taken") > 320

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from pyshim.protocol.client import Attack, Client, Judged, Judgement
 from tests.engines.engines import ALL, CPUS, needs_two_cpus
 from tests.network.namespace import Wire
-from tests.session.deployment import Deployment, founded, heard, playing, settings
+from tests.session.deployment import PATIENCE_S, Deployment, founded, heard, playing, settings
 from tests.world.test_appliance import MEADOW, seen, standing, until
 
 pytestmark = ALL
@@ -63,6 +63,12 @@ def places(client: Client, player: int) -> dict[int, tuple[int, int, int]]:
     return {tick: place.position for tick, place in filter(None, history._places)}
 
 
+def stood(client: Client, players: Iterable[int]) -> bool:
+    """For longer than what is judged lies back, where there are 20 ticks a second."""
+    others = set(players) & seen(client).keys()
+    return all(len(places(client, player)) > 25 for player in others)
+
+
 def between(then: tuple[int, int, int], later: tuple[int, int, int], parts: int) -> tuple[int, ...]:
     """On the line between two frames; the nearest quantum, halves up."""
     return tuple((256 * a + (b - a) * parts + 128) // 256 for a, b in zip(then, later, strict=True))
@@ -103,7 +109,10 @@ async def shot(attacker: Client, target: int, off: int, parts: int) -> tuple[Jud
     if judgement.is_clamped:  # a host that was busy for half a second
         return None
     assert (judgement.tick, judgement.parts) == (moment, parts)
-    return judgement, error_quanta(between(known[moment], known[moment + 1], parts), eye, direction)
+    expected = error_quanta(between(known[moment], known[moment + 1], parts), eye, direction)
+    if off != 0 and expected < RADIUS_M / QUANTUM_M + 2:  # who said nothing for a while stood there
+        return None
+    return judgement, expected
 
 
 def test_who_is_hit_is_who_was_there_at_the_tick_that_was_seen_and_one_tick_off_is_a_miss(
@@ -115,7 +124,7 @@ def test_who_is_hit_is_who_was_there_at_the_tick_that_was_seen_and_one_tick_off_
         async with playing(*tickets) as (alice, bob), standing((alice, (0, 0, 0))), running(bob, 30):
             await until(lambda: 8 in seen(alice) and len(places(alice, 8)) > 20)
             done = 0
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while done < 12:
                     off, parts = (0, -1, 1)[done % 3], (0, 128, 200, 255)[done % 4]
                     result = await shot(alice, 8, off, parts)
@@ -141,7 +150,7 @@ def test_by_what_the_client_shows_it_hits_who_runs(deployment: Deployment) -> No
     async def game() -> None:
         async with playing(*tickets) as (alice, bob), standing((alice, (0, 0, 0))), running(bob, 30):
             await until(lambda: 8 in seen(alice) and len(places(alice, 8)) > 20)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     x, y, z = seen(alice)[8]
                     alice.attack(0, 1, (x, y, z + 0.9 - EYE_M))
@@ -163,7 +172,8 @@ def test_all_whom_it_concerns_hear_how_it_was_judged(deployment: Deployment) -> 
             standing((alice, (0, 0, 0)), (bob, (0, 30, 0)), (carol, (0, 150, 0))),
         ):
             await until(lambda: {8, 9} <= seen(alice).keys() and 7 in seen(carol))
-            await asyncio.sleep(1)  # until the moment that is judged by, they have stood there
+            # At the moment that is judged by, they have stood there.
+            await until(lambda: stood(alice, (8, 9)))
             alice.attack(0, 1, AHEAD)
             alice.attack(8, 2, AHEAD)
             alice.attack(9, 3, AHEAD)
@@ -197,15 +207,15 @@ def test_a_moment_that_nobody_can_have_seen_becomes_one_that_could(deployment: D
 
     async def game() -> None:
         async with playing(*tickets) as (alice, bob), standing((alice, (0, 0, 0)), (bob, (0, 30, 0))):
-            await until(lambda: 8 in seen(alice) and len(places(alice, 8)) > 20)
-            await asyncio.sleep(1)
-            newest = max(places(alice, 8))
-            for tick in (newest - 60, newest + 60):
-                alice.attack(8, 1, AHEAD, view=(tick, 0))
+            await until(lambda: 8 in seen(alice) and len(places(alice, 8)) > 40)
+            for off in (-60, 60):
+                newest = max(places(alice, 8))
+                alice.attack(8, 1, AHEAD, view=(newest + off, 0))
                 judgement = await judged(alice)
                 assert judgement.is_clamped
                 assert judgement.judged is Judged.HIT
-                assert newest - 21 <= judgement.tick <= newest + 20
+                assert newest - 21 <= judgement.tick
+                await until(lambda tick=judgement.tick: max(places(alice, 8)) >= tick)  # type: ignore[misc]
 
     deployment.play(game)
     assert deployment.total("world_clamped_views_total", why="too_old") == 1
@@ -245,7 +255,7 @@ def test_players_of_another_worker_are_hit_where_they_were(wire: Wire, engine: s
                 by_number = dict(zip(numbers, players, strict=True))
                 async with standing(*((by_number[number], places[number]) for number in numbers)):
                     await until(lambda: all(len(seen(one)) == len(numbers) - 1 for one in players))
-                    await asyncio.sleep(1)
+                    await until(lambda: all(stood(one, numbers) for one in players))
                     for number in numbers:
                         other = number % len(numbers) + 1
                         direction = (places[other][0] - places[number][0], 0.0, 0.0)

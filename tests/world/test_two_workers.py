@@ -25,7 +25,8 @@ PLACES = {player: (2.0 * player, 1.0, 2.0) for player in PLAYERS}  # all in sigh
 
 @pytest.fixture
 def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
-    changes: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}, "worlds": [MEADOW]}
+    worlds = [MEADOW | {"tick_hz": 8}]  # all clients are of one process, which reads all states
+    changes: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}, "worlds": worlds}
     if engine == "dpdk":
         changes |= {"device": ",qpairs=2", "port": {"queues": 2}}
     with founded(wire, settings(engine, listener={"world": "meadow"}, **changes), tmp_path) as it:
