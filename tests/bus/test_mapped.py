@@ -9,6 +9,7 @@ import errno
 import fcntl
 import mmap
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_a_process_that_never_maps_its_rings_is_not_heard_and_detached(gate: Gat
         text = "it did not say for 10 s that it has mapped its rings (MAPPED)"
         assert (said.kind, said.text) == (DETACHED, text)
         assert process.hear() is None
-    assert f"is detached: {text}" in gate.stderr
+    gate.wait_for_line(re.escape(f"is detached: {text}"))
     assert gate.metrics().value("pollgate_game_detachments_total", reason="broken") == before
 
 

@@ -28,7 +28,7 @@ def test_killed_worker_serves_again_with_every_session(gate: Gate, number: int) 
     assert gate.worker_pid() != died
     assert gate.metrics().value("pollgate_sessions", state="active") == PLAYERS
     assert gate.metrics().value(RESTARTS) == 1
-    assert signal.Signals(number).name in gate.stderr
+    gate.wait_for_line(signal.Signals(number).name)
 
 
 def test_counters_of_the_whole_run_only_grow_over_a_restart(gate: Gate) -> None:
@@ -58,7 +58,7 @@ def test_stopped_worker_counts_as_stalled_and_is_replaced(configure: Configure, 
         gate.wait_metric(RESTARTS, 1)
         gate.wait_ready()
         assert gate.worker_pid() != died
-        assert "stalled" in gate.stderr
+        gate.wait_for_line("stalled")
 
 
 def test_worker_that_dies_too_often_ends_the_run_with_a_sentence(
