@@ -108,6 +108,24 @@ def same_places(ours: WorldView, theirs: CView, newest: int, at_s: float) -> Non
         assert beyond == pytest.approx(shown.beyond_ticks, abs=1e-3)
 
 
+def test_both_have_a_player_in_one_slot(reader: Reader) -> None:
+    """With FULLs of few players and of the game's own in any slots, early and late."""
+    rng = Random(5)
+    ours, theirs = WorldView(), CView(reader)
+    for view in (ours, theirs):
+        view.begin(WORLD, 0)
+    for tick in range(1, 400):
+        place = Place((rng.randrange(1000), 0, 0), (0, 0, 0))
+        number = rng.randrange(24)
+        told = Full(rng.randrange(8), number, 100 + number % 3, Sort(number // 12), place)
+        state = WorldState(max(1, tick - rng.randrange(4)), WORLD.epoch, 0, (), (told,))
+        events = sorted_by_slot(ours.apply(state, tick, tick / 60))
+        assert theirs.apply(encode(state), tick, tick / 60) == events
+        players = [one.identity for one in ours.entities() if one.sort is Sort.PLAYER]
+        assert len(set(players)) == len(players)
+    assert theirs.count("late") == ours.counts.late > 0
+
+
 @pytest.mark.parametrize(("tick_hz", "parts"), [(60, 8), (30, 4), (12, 2), (5, 1)])
 def test_both_show_who_goes_on_by_how_velocities_are_told(reader: Reader, tick_hz: int, parts: int) -> None:
     ours, theirs = WorldView(), CView(reader)

@@ -82,6 +82,26 @@ def test_what_comes_late_changes_nobody_who_is_told_of_since() -> None:
     assert player.view.counts.late == 3
 
 
+def test_a_player_is_in_one_slot_that_of_the_newest_full() -> None:
+    """Whose EMPTY is lost comes again in another slot, and what was said of the one before comes late."""
+    player = Player()
+    (first,) = player.take(state(3, full(2, 7)))
+    player.take(state(4, records={2: Record()}, base=1))
+    again = replace(full(0, 9), identity=107)
+    left, entered = player.take(state(5, again))
+    assert left == Left(first.entity)
+    assert isinstance(entered, Entered)
+    assert player.numbers() == {0: 9}
+    player.take(state(6, records={2: Record()}, base=2))
+    assert player.numbers() == {0: 9}
+    assert player.take(state(4, replace(full(1, 8), identity=107))) == []
+    assert player.numbers() == {0: 9}
+    assert player.view.counts.late == 1
+    # What the game has under the same number is another one.
+    player.take(state(7, replace(full(3, 10), identity=107, sort=Sort.OTHER)))
+    assert player.numbers() == {0: 9, 3: 10}
+
+
 def test_a_record_counts_as_told_of() -> None:
     player = Player()
     player.take(state(10, full(0, 7)))

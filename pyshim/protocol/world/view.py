@@ -230,10 +230,13 @@ class WorldView:
         if other is not None and tick < other.came:
             self.counts.late += 1
             return False
+        before = len(events)
         if not self._replace(entity.slot, tick, entity, events):
             return False
         if other is not None and other.entity is not None and other.told is not None:
-            events.append(Left(other.entity))
+            events.insert(
+                before, Left(other.entity)
+            )  # whoever goes by identities has the player there in the end
             self._slots[other.entity.slot] = _Slot(max(tick, other.told))
         return True
 
