@@ -11,6 +11,7 @@ from tests.appliance.refusals import CONFIG
 from tests.vm.card import Card
 from tests.vm.gate import checked, settings
 from tests.vm.guest import CARD, Guest, Machine
+from tests.vm.world import InAWorld, world
 
 MACHINE, DRIVER = Machine("e1000e", "e1000e", iommu=False), "uio_pci_generic"
 
@@ -19,6 +20,10 @@ pytestmark = pytest.mark.timeout(1200)  # a bound; the first run makes a Debian
 
 class TestOnHugePages(Card):
     settings = settings()
+
+
+class TestAWorldOnHugePages(InAWorld):
+    settings = world()
 
 
 def test_ordinary_pages_are_refused_because_the_card_goes_by_physical_addresses(

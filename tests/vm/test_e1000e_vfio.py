@@ -12,6 +12,7 @@ from tests.vm.card import Card
 from tests.vm.gate import settings
 from tests.vm.guest import Guest, Machine
 from tests.vm.wire import acknowledged_moves, echoes
+from tests.vm.world import InAWorld, world
 
 MACHINE, DRIVER = Machine("e1000e", "e1000e"), "vfio-pci"
 
@@ -36,3 +37,7 @@ class TestOnOrdinaryPages:
         self, guest: Guest, deployment: Deployment, address: str
     ) -> None:
         assert echoes(guest.wire.players, address, [1400] * 3000) == []
+
+
+class TestAWorldOnOrdinaryPages(InAWorld):
+    settings = world(huge_pages=False)
