@@ -19,7 +19,6 @@ The same bytes every time. All byte strings are hexadecimal, all numbers below 2
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,6 +39,7 @@ from pyshim.protocol.session_crypto import (
 )
 from pyshim.protocol.session_wire import CLOSED_GAME, CloseReason, Denial, Kind
 from tests.session.vector_messages import batches, data, drawn
+from tests.vectors import text_of, write
 
 OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
 
@@ -297,24 +297,9 @@ def document() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The file's text: one vector to a line, so that a change is seen as one."""
-    parts = []
-    for name, value in document().items():
-        if isinstance(value, list):
-            lines = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value)
-            parts.append(f'  "{name}": [\n{lines}\n  ]')
-        else:
-            parts.append(f'  "{name}": {json.dumps(value)}')
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the file; the exit code."""
-    out = Path(arguments[0]) if arguments else OUT
-    out.write_text(render())
-    print(f"{out}: {len(render())} bytes")
-    return 0
+    """The file's text."""
+    return text_of(document())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write(sys.argv[1:], OUT, render()))

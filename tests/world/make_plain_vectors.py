@@ -15,10 +15,9 @@ Shape:
 
 from __future__ import annotations
 
-import json
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
@@ -28,6 +27,7 @@ from pyshim.protocol.plain import ACK_OFFSET, LOOK, Look, LookAck, Plain
 from pyshim.protocol.world.about import Vector, World, encode_world
 from pyshim.protocol.world.record import Place, Record
 from pyshim.protocol.world.state import Empty, Full, Glimpse, Older, Sort, Strip, WorldState, encode
+from tests.vectors import text_of, write
 from tests.world import drawn
 from tests.world.make_vectors import meaning
 from tests.world.model import WORLD
@@ -221,21 +221,9 @@ def document() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The file's text: one vector to a line, so that a change is seen as one."""
-    parts = []
-    for name, value in document().items():
-        lines = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value)
-        parts.append(f'  "{name}": [\n{lines}\n  ]')
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the file; the exit code."""
-    out = Path(arguments[0]) if arguments else OUT
-    out.write_text(render())
-    print(f"{out}: {len(render())} bytes")
-    return 0
+    """The file's text."""
+    return text_of(document())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write(sys.argv[1:], OUT, render()))

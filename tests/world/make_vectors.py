@@ -19,7 +19,6 @@ A place is [x, y, z, vx, vy, vz].
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -45,6 +44,7 @@ from pyshim.protocol.world.state import (
 )
 from pyshim.protocol.world.view import WorldView
 from pyshim.velocities import velocity_parts
+from tests.vectors import text_of, write
 from tests.world import drawn
 from tests.world.model import WORLD
 from tests.world.refused import REFUSED
@@ -245,21 +245,9 @@ def document() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The file's text: one vector to a line, so that a change is seen as one."""
-    parts = []
-    for name, value in document().items():
-        lines = ",\n".join(f"    {json.dumps(item)}" for item in value)
-        parts.append(f'  "{name}": [\n{lines}\n  ]')
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the file; the exit code."""
-    out = Path(arguments[0]) if arguments else OUT
-    out.write_text(render())
-    print(f"{out}: {len(render())} bytes")
-    return 0
+    """The file's text."""
+    return text_of(document())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write(sys.argv[1:], OUT, render()))
