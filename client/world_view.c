@@ -101,27 +101,27 @@ static void told_of(struct world_slot *slot, uint32_t tick)
 	slot->told_any = true;
 }
 
-/// What was known of a slot is void.
-static void void_slot(struct world_view *view, unsigned index, uint32_t tick)
+/// Who was in a slot is not, as far as is known.
+static void void_slot(struct world_view *view, unsigned index)
 {
 	struct world_slot *slot = &view->slot[index];
 
 	leaves(view, index);
 	slot->occupied = slot->game_any = false;
 	slot->history.there = 0;
-	told_of(slot, tick);
 }
 
 /// Somebody else, or nobody, is in a slot: unless something newer is known of it.
 static bool empty_slot(struct world_view *view, unsigned index, uint32_t tick)
 {
-	const struct world_slot *slot = &view->slot[index];
+	struct world_slot *slot = &view->slot[index];
 
 	if (slot->told_any && is_before(tick, slot->told)) {
 		view->counts.late++;
 		return false;
 	}
-	void_slot(view, index, tick);
+	void_slot(view, index);
+	told_of(slot, tick);
 	return true;
 }
 
@@ -203,8 +203,8 @@ static bool enter_slot(struct world_view *view, unsigned index, const struct wor
 	}
 	if (!empty_slot(view, index, tick))
 		return false;
-	if (other != WORLD_SLOTS_MAX)
-		void_slot(view, other, tick);
+	if (other != WORLD_SLOTS_MAX) // whose it is by now may come later, of an older frame
+		void_slot(view, other);
 	slot->occupied = true;
 	slot->came = tick;
 	view->news.entered |= 1U << index;

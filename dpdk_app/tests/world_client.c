@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define PLAYER 0 // sort
+
 static const uint8_t code_lengths[256] = {
 #include "wire/world_shapes.def"
 };
@@ -137,6 +139,42 @@ static bool is_overtaken(const struct client_slot *in, uint32_t tick)
 	return in->was_told && (int32_t)(tick - in->told) < 0;
 }
 
+/// Another slot that a player is in.
+static struct client_slot *other_slot(struct client *client, unsigned slot, uint32_t identity, uint32_t sort)
+{
+	for (unsigned other = 0; other < CLIENT_SLOTS; other++) {
+		struct client_slot *in = &client->slot[other];
+
+		if (other != slot && sort == PLAYER && in->number != CLIENT_NOBODY && in->sort == sort &&
+		    in->identity == identity)
+			return in;
+	}
+	return NULL;
+}
+
+/// Somebody comes into a slot, and out of any other: a player is in one at a time.
+/// @return false: something newer is known
+static bool enter(struct client *client, unsigned slot, uint32_t identity, uint32_t sort, uint32_t tick)
+{
+	struct client_slot *in = &client->slot[slot], *other = other_slot(client, slot, identity, sort);
+
+	if (other && (int32_t)(tick - other->came) < 0) {
+		in->was_late = true;
+		in->late = other->came;
+		return false;
+	}
+	if (is_overtaken(in, tick))
+		return false;
+	if (other) {
+		empty(other);
+		other->was_late = true;
+		other->late = tick;
+	}
+	empty(in);
+	in->came = tick;
+	return true;
+}
+
 static void take_full(struct client *client, struct bits *bits, unsigned slot, uint32_t tick)
 {
 	struct client_slot *in = &client->slot[slot];
@@ -148,13 +186,9 @@ static void take_full(struct client *client, struct bits *bits, unsigned slot, u
 		place.position[axis] = (int32_t)number(bits, 21);
 	for (unsigned axis = 0; axis < 3; axis++)
 		place.velocity[axis] = (int16_t)number(bits, 16);
-	if (who != in->number) {
-		if (is_overtaken(in, tick))
-			return;
-		empty(in);
-		in->number = who;
-		in->came = tick;
-	}
+	if (who != in->number && !enter(client, slot, identity, sort, tick))
+		return;
+	in->number = who;
 	in->identity = identity, in->sort = sort;
 	keep(client, slot, tick, &place);
 }
@@ -195,7 +229,7 @@ static void begin(struct client *client, uint8_t epoch)
 {
 	for (unsigned slot = 0; slot < CLIENT_SLOTS; slot++) {
 		empty(&client->slot[slot]);
-		client->slot[slot].was_told = false;
+		client->slot[slot].was_told = client->slot[slot].was_late = false;
 	}
 	client->epoch = epoch;
 }

@@ -22,6 +22,8 @@ struct client_slot {
 	uint32_t told; // newest tick in which something was said of the slot
 	bool was_told;
 	uint32_t came; // tick of the first FULL of who is in it
+	bool was_late; // it was, or was said to be, a player's who is in another slot
+	uint32_t late; // since this tick
 	bool has_state;
 	uint32_t state_tick;
 	uint8_t state_version, state_bytes, state[32];

@@ -230,8 +230,9 @@ static void check_said(struct sight *sight, const struct client_said *said)
 	if (said->decoded) {
 		is_true(sight, said);
 		sight->decoded++;
-	} else if (slot->was_told && (int32_t)(said->tick - slot->told) < 0) {
-		sight->overtaken++; // by who is in the slot now
+	} else if ((slot->was_told && (int32_t)(said->tick - slot->told) < 0) ||
+		   (slot->was_late && (int32_t)(said->tick - slot->late) < 0)) {
+		sight->overtaken++; // by who is in the slot now, or by the player's next slot
 	} else {
 		assert_int_not_equal(sight->had_tick[said->base % KEPT], said->base + 1); // else it could be decoded
 		sight->skipped++;

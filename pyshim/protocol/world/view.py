@@ -237,7 +237,8 @@ class WorldView:
             events.insert(
                 before, Left(other.entity)
             )  # whoever goes by identities has the player there in the end
-            self._slots[other.entity.slot] = _Slot(max(tick, other.told))
+            # Whose slot it is by now may come later, of an older frame.
+            self._slots[other.entity.slot] = _Slot(other.told)
         return True
 
     def _replace(self, number: int, tick: int, entity: Entity | None, events: list[ViewEvent]) -> bool:
