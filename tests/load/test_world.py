@@ -66,6 +66,8 @@ def test_a_network_that_loses_doubles_and_reorders_changes_nothing_of_that(deplo
     assert seen["worlds"] == 1
 
 
+# The model gives an event five seconds to be heard. Beside other tests, in one of 15 runs, some were not.
+@pytest.mark.alone
 def test_who_goes_from_address_to_address_sees_and_hears_on(deployment: Deployment) -> None:
     seen = play(deployment, "--rebind", "1", *IMPAIRED)
     assert seen["rebinds"] > 2 * PLAYERS
