@@ -100,6 +100,8 @@ ALWAYS_INLINE void observer_prefetch_turn(const struct observer *observer)
 ALWAYS_INLINE void observer_prefetch_heard(const struct observer *observer)
 {
 	observer_prefetch_turn(observer);
+	for (size_t at = 0; at < sizeof(observer->said); at += CACHE_LINE)
+		prefetch((const char *)observer->said + at);
 	prefetch(observer->counter);
 }
 
