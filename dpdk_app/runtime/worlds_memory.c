@@ -69,7 +69,7 @@ static struct world_part_plan part_plan(const struct pg_plan *all, const struct 
 	return part;
 }
 
-/// Of the power of two that is nearest to what was said: at most so many times as small as that, or as large.
+/// Of the power of two, in quanta, that is nearest to what was said: none is more than the root of two away from it.
 static uint8_t cell_shift(const struct pg_world_plan *plan)
 {
 	const uint64_t said = plan->cell_um;
