@@ -23,7 +23,7 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
-/// Both addresses of a player who moves are asked, once a second.
+/// Both addresses of a player who moves are asked, each four times a second.
 #define PATH_CHALLENGES_MAX 4
 
 /// Three of this connection, three of the next: pgc_connect() asks for the older ones to be taken first.

@@ -11,7 +11,8 @@
 static_assert(PATH_LEN <= SESSION_DATA_MIN, "no datagram that brings a challenge is shorter");
 static_assert(PATH_LEN <= OUTBOX_PAYLOAD, "a challenge fits the outbox");
 
-#define PATH_CHALLENGE_EVERY_MS 1000
+#define PATH_TOKEN_EVERY_MS 1000
+#define PATH_CHALLENGE_AGAIN_MS 250 // what was lost on the way must not cost the player a second
 #define PATH_TOKEN_LIFE_MS 4000
 #define PATH_SILENCE_MS 500
 #define PATH_SUSPECTED_MS 60000
@@ -73,16 +74,18 @@ static void ask_proved(struct session_shard *shard, uint32_t slot, uint64_t now)
 	state->asked_last_ms = now_ms;
 }
 
-/// Once a second anybody, with whom the proved address is asked. Within the second whoever was not the last to be: a player
-/// whose address changes again must not wait.
-static bool to_be_challenged(struct session_record *record, uint16_t whom, uint32_t now_ms, bool *first)
+/// Whoever was not the last to be is challenged at once: a player whose address changes again must not wait.
+/// @param new_token  out: none that was sent before counts from now on
+static bool to_be_challenged(struct session_record *record, struct path_state *state, uint16_t whom, uint32_t now_ms,
+			     bool *new_token)
 {
-	*first = now_ms - record->challenged_ms >= PATH_CHALLENGE_EVERY_MS;
-	if (*first)
+	*new_token = now_ms - record->challenged_ms >= PATH_TOKEN_EVERY_MS;
+	if (*new_token)
 		record->challenged_ms = now_ms;
-	else if (whom == record->challenged)
+	else if (whom == record->challenged && now_ms - state->challenged_last_ms < PATH_CHALLENGE_AGAIN_MS)
 		return false;
 	record->challenged = whom;
+	state->challenged_last_ms = now_ms;
 	return true;
 }
 
@@ -90,12 +93,13 @@ uint16_t path_challenge(struct session_shard *shard, uint32_t slot, const struct
 			uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
+	struct path_state *state = state_of(shard, slot);
 	const uint32_t now_ms = (uint32_t)shard_ms(shard, now);
-	bool first;
+	bool new_token;
 
-	if (!to_be_challenged(record, path_hash(shard, from), now_ms, &first))
+	if (!to_be_challenged(record, state, path_hash(shard, from), now_ms, &new_token))
 		return 0;
-	if (first)
+	if (new_token || now_ms - state->asked_last_ms >= PATH_CHALLENGE_AGAIN_MS)
 		ask_proved(shard, slot, now);
 	seal_challenge(shard, slot, from, payload, now);
 	return PATH_LEN;
@@ -184,6 +188,8 @@ struct handshake_outcome path_answered(struct session_shard *shard, uint32_t slo
 		return dropped(PG_DROP_BAD_PATH_RESPONSE);
 	state = state_of(shard, slot);
 	if (peer_equal(&record->peer, peer)) {
+		if (!state->asked) // a second answer of who has just moved says nothing of any other address
+			return outcome;
 		state->asked = false;
 		state->answered = true;
 		state->answered_ms = now_ms;

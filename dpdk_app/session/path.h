@@ -18,7 +18,8 @@ struct path_state {
 	uint32_t suspected_ms; // both addresses have answered
 	uint32_t asked_ms;     // since when the proved address has not answered
 	uint32_t asked_last_ms;
-	uint32_t answered_ms; // when it did
+	uint32_t challenged_last_ms; // wherever that went to
+	uint32_t answered_ms;        // when it did
 	bool moved, suspected, asked, answered;
 };
 

@@ -94,7 +94,7 @@ static bool challenged(const struct player *player, const struct peer *where)
 	return path_challenge(fixture->shard[0], slot_of(player), where, datagram, fixture->now) != 0;
 }
 
-static void a_path_is_challenged_once_a_second_at_most(void **state UNUSED)
+static void a_path_is_challenged_again_four_times_a_second(void **state UNUSED)
 {
 	const struct player player = connected_player();
 	const struct peer there = peer_at(0x14000063, 7000, 0);
@@ -104,7 +104,38 @@ static void a_path_is_challenged_once_a_second_at_most(void **state UNUSED)
 		sent += challenged(&player, &there);
 		fixture_wait(fixture, 10);
 	}
-	assert_uint_in_range(sent, 4, 5);
+	assert_int_equal(sent, 20);
+	assert_int_equal(fixture->shard[0]->outbox.count, 20); // the proved one, too
+}
+
+static void whoever_lost_a_challenge_has_its_token_again_before_the_second_is_over(void **state UNUSED)
+{
+	struct player player = connected_player();
+	const struct peer there = peer_at(0x14000063, 7000, 0);
+	uint8_t lost[SESSION_PATH_TOKEN_LEN], token[SESSION_PATH_TOKEN_LEN];
+
+	challenge(&player, &there, lost);
+	fixture_wait(fixture, 250);
+	challenge(&player, &there, token);
+	assert_memory_equal(token, lost, sizeof(token));
+	assert_true(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).moved);
+}
+
+static void who_answers_twice_after_a_move_is_not_suspected_at_the_next(void **state UNUSED)
+{
+	struct player player = connected_player();
+
+	fixture_wait(fixture, 1000);
+	for (unsigned i = 0; i < 50; i++) {
+		const struct peer there = peer_at(0x14000063, (uint16_t)(7000 + i), 0);
+		uint8_t token[SESSION_PATH_TOKEN_LEN];
+
+		challenge(&player, &there, token);
+		assert_true(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).moved);
+		(void)control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)); // the challenge came twice
+		fixture_wait(fixture, 200);
+	}
+	assert_int_equal(fixture->stats[0].path_changes, 50);
 }
 
 static void one_path_after_another_is_challenged_at_once(void **state UNUSED)
@@ -302,7 +333,9 @@ int main(void)
 		fixture_test(an_answered_path_challenge_moves_the_connection),
 		fixture_test(a_path_response_from_anywhere_else_is_refused),
 		fixture_test(a_path_response_with_another_token_is_refused),
-		fixture_test(a_path_is_challenged_once_a_second_at_most),
+		fixture_test(a_path_is_challenged_again_four_times_a_second),
+		fixture_test(whoever_lost_a_challenge_has_its_token_again_before_the_second_is_over),
+		fixture_test(who_answers_twice_after_a_move_is_not_suspected_at_the_next),
 		fixture_test(one_path_after_another_is_challenged_at_once),
 		fixture_test(a_late_path_response_does_not_keep_a_player_from_where_he_is),
 		fixture_test(nobody_takes_his_challenge_away_from_a_player),
