@@ -47,6 +47,9 @@ struct pg_error {
 #define PG_ADDRESSES_MAX 8
 #define PG_QUEUES_PER_WORKER_MAX 16
 
+/// Frames that wait for room in the transmit ring of a queue, at most: pools have buffers for these, too.
+#define PG_HELD_PER_QUEUE 128
+
 /// Bytes of UDP payload that fit an Ethernet frame; longer ones are too_long.
 #define PG_DATAGRAM_MAX 1472
 

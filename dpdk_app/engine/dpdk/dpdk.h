@@ -8,12 +8,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
 #include "port/port.h"
 #include "port/progress.h"
 #include "runtime/worker.h"
+
+/// Frames that the device of a queue had no room for, in the order in which they leave.
+struct held_frames {
+	unsigned count;
+	bool stood;        // the device had taken nothing for long, and nothing more is held until it does
+	uint64_t stood_at; // packets that it had taken then
+	uint64_t since;    // TSC: it took something, or the first of these frames came
+	struct rte_mbuf *mbuf[PG_HELD_PER_QUEUE];
+};
 
 /// A queue pair that a worker serves, with the loop that was chosen for its port.
 struct worker_queue {
@@ -29,7 +39,8 @@ struct worker_queue {
 	bool tx_offload;
 
 	// written by the worker, rarely
-	uint64_t refused; // frames that the device had no room for
+	uint64_t refused; // frames that the device had no room for, and that were given up
+	struct held_frames held;
 
 	// control thread only
 	struct progress progress;
@@ -55,6 +66,7 @@ struct dpdk_worker {
 
 	// written by the worker
 	unsigned announcing;                                    // queue whose announcements are sent next
+	unsigned held;                                          // frames of all queues
 	struct announcer announcer[PG_PORTS_MAX] CACHE_ALIGNED; // of each port that it has queues of
 
 	// written by the control thread

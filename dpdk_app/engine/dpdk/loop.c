@@ -253,6 +253,8 @@ int dpdk_loop(void *argument)
 	tasks_run(&w->common.tasks, now); // neighbours learn who we are before they are answered
 	while (!worker_stops(&w->common)) {
 		off_cpu_mark_handling(&w->common.off_cpu);
+		if (unlikely(w->held != 0))
+			transmit_held(w, now);
 
 		const unsigned received = receive(w, now);
 		const unsigned moved = received + tasks_run(&w->common.tasks, now);
@@ -267,5 +269,6 @@ int dpdk_loop(void *argument)
 	}
 	leave_groups(w, now);
 	empty_inbox(w);
+	transmit_last(w);
 	return 0;
 }

@@ -3,16 +3,20 @@
 
 #include "engine/dpdk/transmit.h"
 
+#include <string.h>
+
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
-#include <rte_pause.h>
 
 #include "engine/dpdk/inbox.h"
 #include "net/announcer.h"
 #include "pipeline/egress.h"
 #include "port/promises.h"
 
-/// A 10 GbE queue of 1,024 descriptors drains a burst of 64 in about 5 µs; this waits that long.
-#define SEND_TRIES 64
+/// A device that has taken nothing for so long will not soon: pause frames, a link without a partner, a kernel that refuses.
+#define STANDS_AFTER_MS 10
+
+static_assert(PG_HELD_PER_QUEUE >= 2 * BURST_MAX, "a burst of answers has room behind what a tick's end left");
 
 static uint64_t total_bytes(struct rte_mbuf *const *mbufs, unsigned n)
 {
@@ -21,19 +25,6 @@ static uint64_t total_bytes(struct rte_mbuf *const *mbufs, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		bytes += mbufs[i]->pkt_len;
 	return bytes;
-}
-
-static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
-{
-	unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs, (uint16_t)n);
-
-	for (unsigned tries = 1; unlikely(sent < n) && tries < SEND_TRIES; tries++) {
-		rte_pause();
-		sent += rte_eth_tx_burst(q->port_id, q->queue, mbufs + sent, (uint16_t)(n - sent));
-	}
-	if (unlikely(q->port->keeps_sent))
-		rte_pktmbuf_free_bulk(mbufs, sent);
-	return sent;
 }
 
 ALWAYS_INLINE void count_sent(struct dpdk_worker *w, struct worker_queue *q, unsigned n, uint64_t bytes)
@@ -56,27 +47,40 @@ static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct r
 	counter_add(&q->refused, n);
 }
 
+/// @param bytes  of all n
+/// @return how many the device had no room for: the last of mbufs
+static unsigned offer(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
+		      uint64_t bytes)
+{
+	const unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs, (uint16_t)n), left = n - sent;
+
+	if (unlikely(q->port->keeps_sent))
+		rte_pktmbuf_free_bulk(mbufs, sent);
+	if (unlikely(left != 0))
+		bytes -= total_bytes(mbufs + sent, left);
+	count_sent(w, q, sent, bytes);
+	return left;
+}
+
 /// When the kernel refuses a frame, the driver gives back that frame and all frames behind it: try those without it. If
 /// one of them leaves, the queue has room, so the frames passed over were refused for their own sake.
 /// @param mbufs  the first was tried in vain
-static COLD void pass_over(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+/// @return how many are left: all n, or none
+static COLD unsigned pass_over(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
 {
 	unsigned passed = 1; // at the front of mbufs
 
 	for (unsigned i = 1; i < n;) {
-		uint64_t bytes = total_bytes(mbufs + i, n - i);
-		const unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs + i, (uint16_t)(n - i));
+		const unsigned left = offer(w, q, mbufs + i, n - i, total_bytes(mbufs + i, n - i));
 
-		i += sent;
-		bytes -= total_bytes(mbufs + i, n - i);
-		count_sent(w, q, sent, bytes);
+		i = n - left;
 		if (i < n)
 			mbufs[passed++] = mbufs[i++];
 	}
-	if (passed < n)
-		drop_all(w, mbufs, passed, PG_TX_DROP_REFUSED);
-	else
-		give_up(w, q, mbufs, n);
+	if (passed == n)
+		return n;
+	drop_all(w, mbufs, passed, PG_TX_DROP_REFUSED);
+	return 0;
 }
 
 /// The kernel takes a frame that is longer by one tag of IEEE 802.1Q, and by no other.
@@ -107,9 +111,100 @@ static COLD unsigned keep_back(struct dpdk_worker *w, struct rte_mbuf **mbufs, u
 	return kept;
 }
 
+// ---------------------------------------------------------------- what a device has no room for
+
+/// Has it taken nothing since it was found to stand?
+static bool stands(const struct worker_queue *q)
+{
+	return q->held.stood && counter_get(&q->counts->tx_packets) == q->held.stood_at;
+}
+
+static COLD void hold(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+{
+	struct held_frames *held = &q->held;
+	const unsigned room = stands(q) ? 0 : PG_HELD_PER_QUEUE - held->count, taken = n < room ? n : room;
+
+	if (held->count == 0)
+		held->since = rte_rdtsc();
+	memcpy((void *)(held->mbuf + held->count), (const void *)mbufs, taken * sizeof(struct rte_mbuf *));
+	held->count += taken;
+	w->held += taken;
+	if (taken < n)
+		give_up(w, q, mbufs + taken, n - taken);
+}
+
+/// @return how many are left: the last of those that are held
+static unsigned send_held(struct dpdk_worker *w, struct worker_queue *q)
+{
+	const uint16_t longest = atomic_load_explicit(&q->port->longest_frame, memory_order_relaxed);
+	struct held_frames *held = &q->held;
+	unsigned n = held->count;
+
+	if (unlikely(longest != ANY_LENGTH)) {
+		n = keep_back(w, held->mbuf, n, longest);
+		w->held -= held->count - n;
+		held->count = n;
+	}
+	return n != 0 ? offer(w, q, held->mbuf, n, total_bytes(held->mbuf, n)) : 0;
+}
+
+static void keep_last(struct dpdk_worker *w, struct held_frames *held, unsigned left)
+{
+	memmove((void *)held->mbuf, (const void *)(held->mbuf + held->count - left), left * sizeof(struct rte_mbuf *));
+	w->held -= held->count - left;
+	held->count = left;
+}
+
+static void give_up_held(struct dpdk_worker *w, struct worker_queue *q)
+{
+	struct held_frames *held = &q->held;
+	unsigned left = held->count;
+
+	if (q->port->watch.stops_at_a_refusal)
+		left = pass_over(w, q, held->mbuf, left);
+	if (left != 0) {
+		give_up(w, q, held->mbuf, left);
+		held->stood = true;
+		held->stood_at = counter_get(&q->counts->tx_packets);
+	}
+	keep_last(w, held, 0);
+}
+
+static void flush(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
+{
+	struct held_frames *held = &q->held;
+	const unsigned left = send_held(w, q);
+
+	if (left < held->count) {
+		held->since = now;
+		keep_last(w, held, left);
+	} else if (left != 0 && now > held->since + STANDS_AFTER_MS * (rte_get_tsc_hz() / 1000)) {
+		give_up_held(w, q);
+	}
+}
+
+void transmit_held(struct dpdk_worker *w, uint64_t now)
+{
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].held.count != 0)
+			flush(w, &w->queue[i], now);
+}
+
+void transmit_last(struct dpdk_worker *w)
+{
+	const uint64_t until = rte_rdtsc() + STANDS_AFTER_MS * (rte_get_tsc_hz() / 1000);
+
+	for (uint64_t now = 0; w->held != 0 && now < until; now = rte_rdtsc())
+		transmit_held(w, now);
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].held.count != 0)
+			give_up_held(w, &w->queue[i]);
+}
+
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
 {
 	const uint16_t longest = atomic_load_explicit(&q->port->longest_frame, memory_order_relaxed);
+	unsigned left;
 
 	counter_add(&w->common.stats->tx_offered, n);
 	if (unlikely(longest != ANY_LENGTH)) {
@@ -118,18 +213,17 @@ void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **m
 	}
 	if (PROMISES)
 		promises_enforce(q->port, mbufs, n);
-
-	const unsigned sent = send_bounded(q, mbufs, n);
-
-	if (unlikely(sent < n))
-		bytes -= total_bytes(mbufs + sent, n - sent);
-	count_sent(w, q, sent, bytes);
-	if (likely(sent == n))
+	if (unlikely(q->held.count != 0)) { // nothing overtakes what waits
+		hold(w, q, mbufs, n);
+		return;
+	}
+	left = offer(w, q, mbufs, n, bytes);
+	if (likely(left == 0))
 		return;
 	if (q->port->watch.stops_at_a_refusal)
-		pass_over(w, q, mbufs + sent, n - sent);
-	else
-		give_up(w, q, mbufs + sent, n - sent);
+		left = pass_over(w, q, mbufs + n - left, left);
+	if (left != 0)
+		hold(w, q, mbufs + n - left, left);
 }
 
 /// A packet that the driver cannot send: counted, not sent.
@@ -316,9 +410,11 @@ unsigned send_egress(struct worker *common, const struct egress_source *source, 
 	struct dpdk_worker *w = (struct dpdk_worker *)common;
 	struct rte_mbuf *mbufs[BURST_MAX];
 	struct frame_egress out;
-	const unsigned room = empty_buffers(w->queue[0].port->pool, mbufs, most);
-	unsigned n;
+	unsigned room, n;
 
+	if (unlikely(w->held != 0)) // what is not written yet can wait, or be shed
+		return 0;
+	room = empty_buffers(w->queue[0].port->pool, mbufs, most);
 	if (unlikely(room == 0)) // the next turn tries again
 		return 0;
 	for (unsigned i = 0; i < room; i++)

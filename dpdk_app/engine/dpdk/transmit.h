@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // engine/dpdk/transmit.h: every packet offered to a queue either leaves or is freed, and is counted as one of them.
+//
+// What the device has no room for is held, in order, and offered again at each turn of the loop; meanwhile sessions and worlds
+// write nothing. So a tick's datagrams leave as fast as the link takes them, and what is late is shed by the tick, which knows
+// what matters, instead of being dropped here, where nobody does.
 
 #ifndef POLLGATE_ENGINE_DPDK_TRANSMIT_H
 #define POLLGATE_ENGINE_DPDK_TRANSMIT_H
@@ -9,9 +13,16 @@
 #include "engine/dpdk/dpdk.h"
 #include "pipeline/egress.h"
 
-/// Send; a full queue is tried again a bounded number of times. Takes ownership of the mbufs.
+/// Send, or hold what the device has no room for; it is dropped when that is more than PG_HELD_PER_QUEUE, or when the device
+/// stands. Takes ownership of the mbufs.
 /// @param bytes  of all n
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
+
+/// Offer what is held again. Call when there is some: struct dpdk_worker's `held`.
+COLD void transmit_held(struct dpdk_worker *w, uint64_t now);
+
+/// The worker ends: what its devices do not take now is dropped.
+void transmit_last(struct dpdk_worker *w);
 
 /// Send what a burst has become, by the queue's port: answers leave, the rest is freed or goes to whose it is (inbox.h).
 /// @param bytes  received
