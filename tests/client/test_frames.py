@@ -36,10 +36,10 @@ def gateways() -> Iterator[list[CoreGateway]]:
 @pytest.mark.parametrize(
     ("frames_hz", "senders", "way"),
     [
-        (60, PLAYERS, "up"),
+        pytest.param(60, PLAYERS, "up", marks=pytest.mark.full),
         (60, PLAYERS, "down"),
         (30, PLAYERS, "up"),
-        (30, PLAYERS, "down"),
+        pytest.param(30, PLAYERS, "down", marks=pytest.mark.full),
         (30, 1, "up"),
         (30, 1, "down"),
     ],

@@ -20,6 +20,8 @@ import pytest
 from tests.handbook.scratch import BOUND_S, Recipe, Scratch, recipe
 from tests.ports import free_port
 
+pytestmark = pytest.mark.full  # a build of nearly everything
+
 FILES_MAX = 8  # of a profile, by hand: C, the configuration; documents and tests are counted apart
 ANSWERED = 5
 
