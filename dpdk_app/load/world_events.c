@@ -196,7 +196,9 @@ void world_events_doubted(struct world_events *events, uint32_t number)
 struct hearing {
 	struct world_events *events;
 	const struct event *event;
+	uint64_t now;
 	double unsure_s;      // how old a place may be by which it was decided who is near
+	double sender_s;      // and the sender's
 	double must_m, may_m; // of who stands
 	uint32_t near;
 };
@@ -204,6 +206,14 @@ struct hearing {
 static double seconds(const struct world_model *model, uint64_t from, uint64_t to)
 {
 	return to > from ? (double)(to - from) / (double)model->tsc_hz : 0;
+}
+
+/// How long ago something of a player was known to the gateway when the event was said: of whom much is lost, for longer.
+static double unknown_s(const struct world_events *events, const struct event *event, uint32_t player, uint64_t now)
+{
+	const struct world_model *model = events->model;
+
+	return seconds(model, truth_known_by(&model->truth[player], event->said), now);
 }
 
 static void note(void *context, uint32_t player, double apart)
@@ -229,7 +239,8 @@ static void expect(void *context, uint32_t player, double apart)
 	struct hearing *hearing = context;
 	const struct truth *truth = hearing->events->model->truth;
 	const uint32_t sender = hearing->event->player, number = hearing->event->number;
-	const double error = (double)(truth[player].speed + truth[sender].speed) * hearing->unsure_s;
+	const double own_s = fmax(hearing->unsure_s, unknown_s(hearing->events, hearing->event, player, hearing->now));
+	const double error = (double)truth[player].speed * own_s + (double)truth[sender].speed * hearing->sender_s;
 
 	if (player == sender)
 		return;
@@ -262,8 +273,14 @@ static void expect_near(struct world_events *events, const struct event *event, 
 	const float *from = truth_position(&model->truth[event->player]);
 	const double radius = (double)model->rules.radius_m, edge = 2 * model->numbers.quantum_m;
 	const uint32_t most = model->rules.hearers;
-	struct hearing hearing = {.events = events, .event = event, .unsure_s = unsure_s(events, event, now)};
-	const double error = 2 * model->fastest * hearing.unsure_s; // of two who walk
+	struct hearing hearing = {
+		.events = events,
+		.event = event,
+		.now = now,
+		.unsure_s = unsure_s(events, event, now),
+		.sender_s = fmax(unsure_s(events, event, now), unknown_s(events, event, event->player, now)),
+	};
+	const double error = model->fastest * (hearing.unsure_s + hearing.sender_s); // of two who walk
 
 	hearing.must_m = radius - edge;
 	hearing.may_m = radius + edge;
@@ -350,6 +367,20 @@ void world_events_may(struct world_events *events, uint32_t number, uint32_t pla
 		put(set_of(events, number, MAY), player);
 }
 
+/// Who was so far away that nobody looked there may have been near for the gateway, of whom nothing had come for long.
+static void allow_if_unknown(struct world_events *events, const struct event *event, uint32_t player, uint64_t now)
+{
+	const struct world_model *model = events->model;
+	const struct truth *own = &model->truth[player], *sender = &model->truth[event->player];
+	const double unsure_s = unknown_s(events, event, player, event->said);
+	const double reach_m = (double)model->rules.radius_m + 2 * model->numbers.quantum_m +
+			       (double)own->speed * unknown_s(events, event, player, now) +
+			       (double)sender->speed * unknown_s(events, event, event->player, now);
+
+	if (unsure_s * MS_PER_S > UNSURE_MS && world_distance_m(truth_position(own), truth_position(sender)) <= reach_m)
+		put(set_of(events, event->number, MAY), player);
+}
+
 void world_events_heard(struct world_events *events, uint32_t number, uint32_t player, uint32_t sender_id,
 			uint32_t target, uint64_t now)
 {
@@ -357,12 +388,13 @@ void world_events_heard(struct world_events *events, uint32_t number, uint32_t p
 	const struct event *event = find(events, number);
 	uint64_t *heard;
 
-	(void)now;
 	counter_add(&counts->events_heard, 1);
 	if (!event || event->target != target || event->player + events->model->first_player_id != sender_id) {
 		counter_add(&counts->events_stray, 1);
 		return;
 	}
+	if (target == 0)
+		allow_if_unknown(events, event, player, now);
 	heard = set_of(events, number, HEARD);
 	if (has(heard, player))
 		counter_add(&counts->events_duplicated, 1);

@@ -89,7 +89,7 @@ static void make_grid(struct world_model *model, uint64_t now)
 	grid->made = now;
 }
 
-static double distance(const float *one, const float *other)
+double world_distance_m(const float one[3], const float other[3])
 {
 	double square = 0;
 
@@ -120,7 +120,7 @@ void world_around(struct world_model *model, const float position[3], double rad
 		for (uint32_t i = grid->start[row * grid->columns + left];
 		     i < grid->start[row * grid->columns + right + 1]; i++) {
 			const float *at = truth_position(&model->truth[grid->order[i]]);
-			const double apart = distance(position, at);
+			const double apart = world_distance_m(position, at);
 
 			if (apart <= radius_m)
 				visit(context, grid->order[i], apart);
@@ -164,7 +164,7 @@ static void mark_slots(struct looking *looking)
 			continue;
 
 		const struct truth *truth = &model->truth[player];
-		const double error = error_m(looking, truth), apart = distance(own, truth_position(truth));
+		const double error = error_m(looking, truth), apart = world_distance_m(own, truth_position(truth));
 
 		counter_add(&model->counts->wrong,
 			    model->mark[player] == model->looks || player == looking->look->player);

@@ -137,6 +137,8 @@ void world_look(struct world_model *model, const struct model_look *look);
 bool world_look_open(struct world_model *model);
 void world_look_close(struct world_model *model);
 
+double world_distance_m(const float one[3], const float other[3]);
+
 /// Call `visit` for everybody whose last position may be within so many metres of a place.
 typedef void world_visit(void *context, uint32_t player, double distance_m);
 void world_around(struct world_model *model, const float position[3], double radius_m, uint64_t now, world_visit *visit,

@@ -40,6 +40,17 @@ uint64_t truth_arrived(struct truth *truth, uint64_t datagram, uint64_t now)
 	return now - said->sent;
 }
 
+uint64_t truth_known_by(const struct truth *truth, uint64_t when)
+{
+	for (uint64_t n = truth->newest; n > 0 && n + TRUTH_SAID > truth->newest; n--) {
+		const struct truth_said *said = &truth->said[n % TRUTH_SAID];
+
+		if (said->datagram == n && said->arrived <= when)
+			return said->sent;
+	}
+	return 0;
+}
+
 void truth_put_back(struct truth *truth, const float position[3], uint64_t now)
 {
 	for (unsigned i = 0; i < TRUTH_SAID; i++)

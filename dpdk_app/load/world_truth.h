@@ -73,6 +73,9 @@ void truth_say(struct truth *truth, const float motion[6], uint64_t datagram, ui
 /// @return the time that it took until that was known; UINT64_MAX: it was known, or is of nothing
 uint64_t truth_arrived(struct truth *truth, uint64_t datagram, uint64_t now);
 
+/// When the newest was said of those that are known to have arrived by `when`; 0: of the last TRUTH_SAID none did.
+uint64_t truth_known_by(const struct truth *truth, uint64_t when);
+
 /// The gateway has refused something that was said before, and the player stands where the last that it took was.
 void truth_put_back(struct truth *truth, const float position[3], uint64_t now);
 

@@ -16,13 +16,22 @@ enum { ATTACKER, NEAR, FAR, VERY_FAR, PLAYERS };
 
 static struct pg_load_page page;
 static struct world_play *play;
+static uint64_t began; // TSC
 
-static void say_where(uint32_t player, float x)
+/// In a datagram of that number.
+static void say(uint32_t player, float x, uint64_t datagram, uint64_t now)
 {
 	const struct plain_move move = {.motion.position = {x, 0, 0}};
 	const struct message message = {.player = player, .type = PLAIN_MOVE};
 
-	(void)world_play_said(play, &message, (const uint8_t *)&move, 1, pg_tsc());
+	(void)world_play_said(play, &message, (const uint8_t *)&move, datagram, now);
+}
+
+/// The gateway has that.
+static void say_where(uint32_t player, float x)
+{
+	say(player, x, 1, began - 10 * pg_tsc_hz());
+	world_play_arrived(play, player, 1, began - 10 * pg_tsc_hz());
 }
 
 /// All have been there for some time.
@@ -33,6 +42,7 @@ static int begin(void **state UNUSED)
 		.first_player_id = FIRST_PLAYER,
 		.world = {.walk = PG_LOAD_SPREAD,
 			  .ground_m = 1000,
+			  .speed_mps = 2,
 			  .radius_m = RADIUS,
 			  .leave_radius_m = RADIUS,
 			  .hearers = PLAYERS},
@@ -42,6 +52,7 @@ static int begin(void **state UNUSED)
 	play = world_play_open(&plan, &page);
 	if (!play)
 		return -1;
+	began = pg_tsc();
 	say_where(ATTACKER, 0);
 	say_where(NEAR, RADIUS / 2);
 	say_where(FAR, 2 * RADIUS);
@@ -132,6 +143,36 @@ static void who_is_aimed_at_and_who_was_hit_instead_are_meant(void **state UNUSE
 	assert_int_equal(strays(), 1); // it is judged already
 }
 
+/// As players walk, and as far as they come in ten seconds of which nothing arrives.
+static void walk(uint32_t player, float x, bool arrives)
+{
+	const struct pgc_event connected = {.type = PGC_EVENT_CONNECTED};
+
+	world_play_event(play, player, &connected, began - 11 * pg_tsc_hz());
+	say_where(player, x);
+	say(player, x + 10, 2, pg_tsc());
+	say(ATTACKER, 0, 2, pg_tsc());
+	world_play_arrived(play, ATTACKER, 2, pg_tsc());
+	if (arrives)
+		world_play_arrived(play, player, 2, pg_tsc());
+}
+
+static void who_was_near_for_the_gateway_which_heard_nothing_of_them_since_is_meant(void **state UNUSED)
+{
+	walk(FAR, RADIUS - 5, false);
+	attack(0);
+	hear(FAR, 0, FIRST_PLAYER + VERY_FAR, true);
+	assert_int_equal(strays(), 0);
+}
+
+static void who_was_near_and_is_known_to_have_walked_on_is_not_meant(void **state UNUSED)
+{
+	walk(FAR, RADIUS - 5, true);
+	attack(0);
+	hear(FAR, 0, FIRST_PLAYER + VERY_FAR, true);
+	assert_int_equal(strays(), 1);
+}
+
 int main(void)
 {
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -141,6 +182,8 @@ int main(void)
 		WORLD_TEST(an_entity_with_a_players_number_is_no_player),
 		WORLD_TEST(who_hears_it_twice_is_told_of),
 		WORLD_TEST(who_is_aimed_at_and_who_was_hit_instead_are_meant),
+		WORLD_TEST(who_was_near_for_the_gateway_which_heard_nothing_of_them_since_is_meant),
+		WORLD_TEST(who_was_near_and_is_known_to_have_walked_on_is_not_meant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
