@@ -106,7 +106,7 @@ static void send_by(struct epoll_worker *w, const struct udp_socket *s, struct m
 			count_sent(&w->common, s, (unsigned)sent, total_bytes(out + next, (unsigned)sent));
 			next += (unsigned)sent;
 		} else if (errno != EINTR) {
-			counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(errno)], 1);
+			sockets_not_sent(&w->common, s, errno);
 			next++;
 		}
 	}
@@ -191,6 +191,8 @@ static unsigned send_egress(struct worker *common, const struct egress_source *s
 	struct datagram_egress out;
 	unsigned n;
 
+	if (!sockets_have_room(&w->common, now))
+		return 0;
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = w->room.bytes[i];
 	n = source->datagrams(of, &out, most, now);

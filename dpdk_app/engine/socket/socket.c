@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 
 /// To ask for all addresses takes the longer the more a host has.
 #define ROUNDS_PER_ASKING 10
+
+#define FULL_FOR_MS 100
 
 /// The control thread's state of the host: losses, interfaces.
 struct host_observation {
@@ -423,7 +426,7 @@ bool sockets_expect_mail(const struct socket_worker *w)
 	       (atomic_load(&barrier->finished) < barrier->registry.tables || mail_waits(&w->common.mail));
 }
 
-enum pg_tx_drop sockets_tx_drop(int error)
+static enum pg_tx_drop reason_of(int error)
 {
 	switch (error) {
 	case EAGAIN:
@@ -435,4 +438,22 @@ enum pg_tx_drop sockets_tx_drop(int error)
 	default:
 		return PG_TX_DROP_REFUSED;
 	}
+}
+
+void sockets_not_sent(struct socket_worker *w, const struct udp_socket *s, int error)
+{
+	const enum pg_tx_drop reason = reason_of(error);
+
+	counter_add(&w->common.stats->tx_dropped[reason], 1);
+	if (reason != PG_TX_DROP_QUEUE_FULL)
+		return;
+	w->full = s->fd;
+	w->full_until = pg_tsc() + FULL_FOR_MS * (pg_tsc_hz() / 1000);
+}
+
+bool sockets_can_write(const struct socket_worker *w)
+{
+	struct pollfd asked = {.fd = w->full, .events = POLLOUT};
+
+	return poll(&asked, 1, 0) == 1;
 }

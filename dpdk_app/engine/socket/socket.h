@@ -70,6 +70,8 @@ struct socket_worker {
 
 	// written by the worker
 	atomic_bool returned CACHE_ALIGNED;
+	int full;            // the socket that was full last
+	uint64_t full_until; // TSC: as long as it may be again
 };
 
 /// For struct engine: opens nothing itself, but makes sure that nobody else has our addresses and ports.
@@ -136,8 +138,18 @@ void sockets_egress(struct socket_worker *w);
 /// May there be more mail of others, who have not departed?
 bool sockets_expect_mail(const struct socket_worker *w);
 
-/// Why a datagram did not leave, from errno.
-enum pg_tx_drop sockets_tx_drop(int error);
+/// A datagram did not leave: it is counted, by errno. Where the kernel had no room, it is asked for a while before sessions and
+/// worlds write anything: what is late is shed by a tick then, which knows what matters.
+COLD void sockets_not_sent(struct socket_worker *w, const struct udp_socket *s, int error);
+
+/// Has the kernel half of the socket's buffer to spare?
+COLD bool sockets_can_write(const struct socket_worker *w);
+
+/// May sessions and worlds write something?
+ALWAYS_INLINE bool sockets_have_room(const struct socket_worker *w, uint64_t now)
+{
+	return likely(now >= w->full_until) || sockets_can_write(w);
+}
 
 ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address *address, uint8_t listener)
 {

@@ -162,7 +162,7 @@ static unsigned send_egress(struct worker *common, const struct egress_source *s
 	struct uring_worker *w = (struct uring_worker *)common;
 	struct datagram_egress out;
 	uint8_t id[BURST_MAX];
-	const unsigned room = free_places(w, most);
+	const unsigned room = sockets_have_room(&w->common, now) ? free_places(w, most) : 0;
 	unsigned n;
 
 	take_places(w, out.payload, id, room);

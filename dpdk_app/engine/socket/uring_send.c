@@ -128,7 +128,7 @@ static void count_outcome(struct uring_worker *w, const struct io_uring_cqe *cqe
 	if (likely(cqe->res >= 0))
 		count_sent(&w->common, s, 1, (unsigned)cqe->res);
 	else
-		counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
+		sockets_not_sent(&w->common, s, -cqe->res);
 }
 
 /// @return false when it cannot leave: counted as dropped
