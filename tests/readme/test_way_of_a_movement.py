@@ -36,7 +36,7 @@ BESIDE = {
     "where devices compute or verify checksums, or lose frames": {
         "complete_checksum",
         "conclude_all_fast_in_part",
-        "give_up",
+        "hold",
         "keep_back",
         "pass_over",
         "refuse_chains",
