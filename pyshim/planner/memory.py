@@ -211,7 +211,8 @@ def _pool(
     least = descriptors + held + lcores * (cached + 2 * _BURST) + sum(replayed) + 1
     mbufs = -(-least // _BURST) * _BURST
     why = (
-        f"{descriptors} descriptors + {held} that wait for one + {lcores} lcores × ({cached} cached + {2 * _BURST} in bursts)"
+        f"{descriptors} descriptors + {held} that wait for one"
+        f" + {lcores} lcores × ({cached} cached + {2 * _BURST} in bursts)"
         + (f" + {sum(replayed)} replayed packets" if replayed else "")
         + f" + 1, rounded up to whole bursts of {_BURST}"
     )

@@ -107,8 +107,8 @@ def test_a_pool_counts_rings_caches_bursts_and_replayed_packets() -> None:
     config = make_config(device)
     pool = plan(config, make_host(config, vdevs=(replay(device, 20_000),))).pools[0]
     assert pool.why == (
-        "2048 descriptors + 128 that wait for one + 2 lcores × (384 cached + 128 in bursts) + 20000 replayed packets + 1, "
-        "rounded up to whole bursts of 64"
+        "2048 descriptors + 128 that wait for one + 2 lcores × (384 cached + 128 in bursts)"
+        " + 20000 replayed packets + 1, rounded up to whole bursts of 64"
     )
     assert pool.mbufs == 23_232  # 2048 + 128 + 2 × 512 + 20000 + 1 = 23201
 
