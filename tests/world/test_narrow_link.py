@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.engines import SOCKETS
+from tests.engines.test_idle import voluntary_switches
 from tests.load.test_command import load, report_of
 from tests.load.worlds import MEADOW, World
 from tests.network.namespace import GATE_INTERFACE, Wire
@@ -17,6 +18,7 @@ from tests.session.deployment import Deployment, founded, settings
 pytestmark = SOCKETS
 
 PLAYERS = World(players=300, seconds=4)
+SLEEPS_MIN = 3000  # while it waits for room; 32,000 were seen, and 1,000 of one that never slept then
 
 
 @pytest.fixture
@@ -42,6 +44,8 @@ def deployment(narrow: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment
 
 
 def test_what_a_link_has_no_room_for_is_not_written(deployment: Deployment, narrow: Wire) -> None:
+    pid = deployment.gate.worker_pid()
+    switches = voluntary_switches(pid)
     done = load(*PLAYERS.arguments(deployment.gate.config_path), before=narrow.players.prefix)
     (step,) = report_of(done.stdout)["steps"]
     assert (done.returncode, step["world"]["faults"]) == (0, [])
@@ -51,3 +55,4 @@ def test_what_a_link_has_no_room_for_is_not_written(deployment: Deployment, narr
     dropped = deployment.total("transmit_drops_total", reason="queue_full")
     assert shed > states / 4  # or the link was wide enough
     assert dropped < states / 4
+    assert voluntary_switches(pid) - switches > SLEEPS_MIN

@@ -71,6 +71,7 @@ struct socket_worker {
 	// written by the worker
 	atomic_bool returned CACHE_ALIGNED;
 	int full;            // the socket that was full last
+	bool awaits_room;    // it still was in this turn
 	uint64_t full_until; // TSC: as long as it may be again
 };
 
@@ -98,7 +99,8 @@ void sockets_housekeep(struct pg_gateway *g);
 void sockets_detach(struct worker *w);
 void sockets_close(struct pg_gateway *g);
 
-/// How long a loop may sleep, at most WAIT_MS: until a task is due, or not at all. From now on mail rings its bell.
+/// How long a loop may sleep, at most WAIT_MS: until a task is due, or not at all; a moment, where what is due waits
+/// for room. From now on mail rings its bell.
 /// @return ns
 uint64_t sockets_sleep(struct socket_worker *w, uint64_t now);
 
@@ -142,11 +144,11 @@ bool sockets_expect_mail(const struct socket_worker *w);
 /// worlds write anything: what is late is shed by a tick then, which knows what matters.
 COLD void sockets_not_sent(struct socket_worker *w, const struct udp_socket *s, int error);
 
-/// Has the kernel half of the socket's buffer to spare?
-COLD bool sockets_can_write(const struct socket_worker *w);
+/// Has the kernel half of the socket's buffer to spare? If not, the loop may sleep for a moment though something is due.
+COLD bool sockets_can_write(struct socket_worker *w);
 
 /// May sessions and worlds write something?
-ALWAYS_INLINE bool sockets_have_room(const struct socket_worker *w, uint64_t now)
+ALWAYS_INLINE bool sockets_have_room(struct socket_worker *w, uint64_t now)
 {
 	return likely(now >= w->full_until) || sockets_can_write(w);
 }
