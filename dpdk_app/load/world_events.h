@@ -4,7 +4,8 @@
 // Every attack, chat and skill has a number of its own inside. Of what is said to everyone near, the gateway decides who that is
 // when it takes it, by where all are then. With m what two can come nearer or go farther by in the time since it was said, and
 // some time that their last movements are on their way, or more where these are lost, who is nearer than the radius less m must
-// hear it, and who is farther than the radius and m must not. Of more than the world's hearers only the nearest must, and may, with twice the error.
+// hear it, and who is farther than the radius and m must not. Of more than the world's hearers only the nearest must, and may, with
+// twice the error.
 // Nobody hears it twice, and who hears two of one player in the same order hears the first first.
 
 #ifndef POLLGATE_LOAD_WORLD_EVENTS_H
