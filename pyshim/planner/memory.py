@@ -23,7 +23,7 @@ _AF_XDP_FILLED = 2048  # buffers that the driver takes per queue at its start, w
 DATA_ROOM_BYTES = 2048 + 128  # a frame of 2,048 bytes behind DPDK's headroom
 CACHE = 256  # objects per lcore; a flush happens at one and a half times this
 _BURST = 64
-_HELD = 128  # PG_HELD_PER_QUEUE
+HELD_PER_QUEUE = 128  # PG_HELD_PER_QUEUE
 MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own header
 _POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
 _DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
@@ -201,7 +201,7 @@ def _pool(
 ) -> tuple[PoolPlan, int]:
     """The pool of a node, and the bytes that pool and queues take in addition to the packet buffers."""
     descriptors = sum(assignment.queues[port] * _descriptors(config.ports[port]) for port in ports)
-    held = _HELD * sum(assignment.queues[port] for port in ports)
+    held = HELD_PER_QUEUE * sum(assignment.queues[port] for port in ports)
     # The control thread has a cache, too: when it opens a net_null, it sends a frame (dpdk_app/port/port.c).
     lcores = 1 + sum(any(queue.port in ports for queue in queues) for queues in assignment.workers)
     replayed = [
