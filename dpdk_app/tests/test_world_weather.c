@@ -28,6 +28,18 @@ static void test_what_is_decoded_was_published(UNUSED void **state)
 	}
 }
 
+static void test_ticks_come_round(UNUSED void **state)
+{
+	struct sight *sight = open_sight("auto", (struct weather){EVERYTHING, .first = UINT32_MAX - 1500}, 11);
+
+	pass(sight, 3000);
+	assert_uint_in_range(sight->tick, 1, 2000);
+	assert_true(sight->decoded > 45000);
+	assert_true(sight->skipped > 0 && sight->skipped < sight->decoded / 50);
+	comes_to_rest(sight);
+	close_sight(sight);
+}
+
 static void test_without_loss_every_record_is_decoded(UNUSED void **state)
 {
 	struct sight *sight = open_sight("auto", (struct weather){EVERYTHING}, 9);
@@ -154,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_decoded_was_published),
+		cmocka_unit_test(test_ticks_come_round),
 		cmocka_unit_test(test_without_loss_every_record_is_decoded),
 		cmocka_unit_test(test_a_neighbour_can_stay_for_ever),
 		cmocka_unit_test(test_acknowledgements_that_seldom_come_are_enough),

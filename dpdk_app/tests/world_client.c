@@ -244,7 +244,7 @@ static bool is_of_now(struct client *client, uint16_t low, uint8_t epoch, uint32
 			return false;
 		begin(client, epoch);
 		if (!client->any)
-			client->newest = low;
+			client->newest += (uint32_t)(int16_t)(uint16_t)(low - client->newest);
 		client->any = true;
 	}
 	if (newer)

@@ -36,23 +36,24 @@ uint32_t number_of(const struct sight *sight, world_reference who)
 
 struct sight *open_sight(const char *isa, struct weather weather, uint64_t seed)
 {
+	const uint32_t first = weather.first != 0 ? weather.first : FIRST;
 	struct sight *sight = calloc(1, sizeof(*sight));
 
 	assert_non_null(sight);
 	sight->kernels = world_kernels_select(isa);
 	sight->weather = weather;
 	sight->random = seed;
-	sight->tick = FIRST;
+	sight->tick = sight->client.newest = first;
 	sight->lasting = WORLD_NOBODY;
 	sight->parts.count = PARTS;
 	for (unsigned i = 0; i < PARTS; i++) {
-		sight->walkers[i] = walkers_make(CAPACITY, WALKERS, FIRST, 16 + i);
+		sight->walkers[i] = walkers_make(CAPACITY, WALKERS, first, 16 + i);
 		sight->parts.part[i] = &sight->walkers[i]->part;
-		walkers_publish(sight->walkers[i], FIRST);
+		walkers_publish(sight->walkers[i], first);
 	}
 	sight->observer = aligned_alloc(CACHE_LINE, sizeof(*sight->observer));
 	assert_non_null(sight->observer);
-	observer_begin(sight->observer, 1, FIRST);
+	observer_begin(sight->observer, 1, first);
 	sight->reader = world_reader_make();
 	return sight;
 }

@@ -30,6 +30,7 @@ struct weather {
 	uint32_t epochs;        // ends of epochs
 	uint32_t says;          // other states of games, of each part
 	uint32_t skips;         // ticks in which the player is sent nothing
+	uint32_t first;         // tick; 0: FIRST
 	size_t room;
 	unsigned slots;
 	bool paces, lives; // slot 0 is never changed, nor its occupant
