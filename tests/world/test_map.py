@@ -44,16 +44,29 @@ def draw(deployment: Deployment, *arguments: str | Path) -> subprocess.Completed
     )
 
 
+def all_are_shown(api: Api) -> bool:
+    return bool(api("GET", "/v1/world/meadow").body["shown"] == len(PLACES))
+
+
+def is_counted(counted: dict[str, Any]) -> bool:
+    """All are in, and no tick is between its two counts."""
+    ended = counted["ticks"] + counted["overruns"]
+    durations = sum(counted["tick_duration"].values())
+    timed = durations == ended > 0 and counted["tick_duration_cycles"] > 0
+    return bool(timed and counted["players"] == len(PLACES))
+
+
 def play(deployment: Deployment, look: Any) -> None:
     """Call `look` in a thread while players stand where they stand and see each other."""
     tickets = [deployment.issue(player) for player in PLACES]
+    api = Api(deployment.gate)
 
     async def game() -> None:
         async with playing(*tickets) as clients:
             places = list(zip(clients, PLACES.values(), strict=True))
             async with standing(*places):
                 await until(lambda: 8 in seen(clients[0]) and 7 in seen(clients[1]))
-                await asyncio.sleep(0.5)
+                await asyncio.to_thread(deployment.gate.wait_until, lambda: all_are_shown(api))
                 await asyncio.to_thread(look)
 
     deployment.play(game)
@@ -65,10 +78,7 @@ def test_a_world_is_shown_as_it_is(deployment: Deployment) -> None:
     def look() -> None:
         listed = api("GET", "/v1/world").body["worlds"]
         assert [world["name"] for world in listed] == ["meadow", "brook"]
-        counted = listed[0]["counted"]
-        assert counted["players"] == 3
-        assert sum(counted["tick_duration"].values()) == counted["ticks"] + counted["overruns"] > 0
-        assert counted["tick_duration_cycles"] > 0
+        deployment.gate.wait_until(lambda: is_counted(api("GET", "/v1/world").body["worlds"][0]["counted"]))
         world = api("GET", "/v1/world/meadow?cells=10&player=7").body
         assert (world["shown"], world["tick_hz"], world["radius_m"]) == (3, 20, 50)
         assert world["heat"]["cell_m"] == 100
