@@ -129,6 +129,7 @@ struct pg_load_world_counts {
 	uint64_t state_bytes; // of their datagrams
 	uint64_t skipped;     // of them, or in them, that a player's client could not understand
 	uint64_t checked;     // places of somebody in a tick, as a player was told them
+	uint64_t strangers;   // places of others: of game processes, and of players who are none of ours
 	uint64_t unchecked;   // of a world that is over, or too late to judge
 	uint64_t wrong;       // of those checked: where nobody was, or another player was told something else
 	uint64_t aged; // where the player was some more than 20 ms earlier or later: a worker had to wait for its CPU

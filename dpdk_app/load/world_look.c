@@ -17,7 +17,7 @@ struct looking {
 	const struct model_look *look;
 	double window_s;   // since the beginning of the window
 	double own_lag_s;  // since the last movement of the observer that arrived
-	double farthest_m; // of those who have a slot, less the error
+	double farthest_m; // of ours who have a slot, less the error
 	uint32_t occupied;
 };
 
@@ -158,9 +158,10 @@ static void mark_slots(struct looking *looking)
 	model->looks++;
 	for (unsigned i = 0; i < WORLD_SLOTS_MAX; i++) {
 		const struct world_slot *slot = &looking->look->view->slot[i];
-		const uint32_t player = slot->who.identity - model->first_player_id;
+		const uint32_t player = world_player_in(model, slot);
 
-		if (!slot->occupied || player >= model->players)
+		looking->occupied += slot->occupied;
+		if (!slot->occupied || player == model->players)
 			continue;
 
 		const struct truth *truth = &model->truth[player];
@@ -169,7 +170,6 @@ static void mark_slots(struct looking *looking)
 		counter_add(&model->counts->wrong,
 			    model->mark[player] == model->looks || player == looking->look->player);
 		model->mark[player] = model->looks;
-		looking->occupied++;
 		looking->farthest_m = fmax(looking->farthest_m, apart - error);
 		if (is_sure(looking, truth) && apart > looking->look->beyond_m + error)
 			counter_add(&model->counts->beyond, 1);

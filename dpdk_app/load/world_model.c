@@ -236,12 +236,12 @@ static void check_slots(struct world_model *model, const struct world_view *view
 		const uint8_t what = view->body.slot[i].what;
 		const struct world_spot *spot =
 			what == WORLD_TOLD_RECORD || what == WORLD_TOLD_FULL ? spot_in(slot, tick) : NULL;
-		const uint32_t player = slot->who.identity - model->first_player_id;
+		const uint32_t player = world_player_in(model, slot);
 
 		if (!spot || !slot->occupied)
 			continue;
-		if (slot->who.sort != WORLD_PLAYER || player >= model->players)
-			counter_add(&model->counts->wrong, 1);
+		if (player == model->players)
+			counter_add(&model->counts->strangers, 1);
 		else
 			check(model, player, tick, now, spot);
 	}

@@ -11,6 +11,8 @@
 //   that one's error, and h the hysteresis.
 // - Nobody has a slot with d > leave radius + m.
 //
+// Of strangers, whom game processes or others bring into the world, nothing is known; they have slots, and count for that.
+//
 // What a player of profile plain is told is judged likewise, but that it remembers nobody: the window is one tick, the hysteresis 1,
 // nobody is told with d > radius + m, and "all slots" are those that the answer has room for. Whoever is somewhere is told
 // something in one of WORLD_LOOK_ANSWERS answers in a row.
@@ -120,6 +122,15 @@ void world_model_looked(struct world_model *model, uint32_t player, const struct
 void world_model_turn(struct world_model *model, uint64_t now, bool all);
 
 // world_look.c
+
+/// Whose player is in a slot. None of ours: of a game process, or of somebody else who plays there.
+/// @return model->players: a stranger
+static inline uint32_t world_player_in(const struct world_model *model, const struct world_slot *slot)
+{
+	const uint32_t player = slot->who.identity - model->first_player_id;
+
+	return slot->who.sort == WORLD_PLAYER && player < model->players ? player : model->players;
+}
 
 /// How somebody looked, and what is expected of it.
 struct model_look {

@@ -37,6 +37,7 @@ class WorldReport(_Part):
     state_bytes: int
     bytes_per_player_s: float = Field(description="Of WORLD_STATEs, per second and player.")
     checked: int = Field(description="Places of somebody in a tick that players were told.")
+    strangers: int = Field(description="Places of others: of game processes, and of other players.")
     unchecked: int = Field(description="Of a world that was over, or too many to judge.")
     wrong: int = Field(description="Where nobody was, or not as others were told.")
     aged: int = Field(description="Where they were over 20 ms before or after: a worker waited for its CPU.")
@@ -120,7 +121,7 @@ def world_notes(counts: WorldCounts, players: int, seconds: float) -> Iterator[t
     kbps = counts.state_bytes * 8 / 1000 / players / seconds if seconds else 0.0
     yield (
         f"world: {count(counts.checked)} places checked, {count(counts.wrong)} wrong, "
-        f"{count(counts.aged)} aged; "
+        f"{count(counts.aged)} aged, and {count(counts.strangers)} of strangers; "
         f"{count(counts.due)} had to be in sight, {count(counts.missing)} missing, {count(counts.beyond)} "
         f"beyond the leave radius; {count(counts.entered)} entered, {count(counts.left)} left; "
         f"{kbps:.0f} kbit/s of states a player",

@@ -15,6 +15,7 @@ class WorldCounts:
     state_bytes: int
     skipped: int
     checked: int
+    strangers: int
     unchecked: int
     wrong: int
     aged: int

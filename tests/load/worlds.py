@@ -42,19 +42,25 @@ class World:
         return self.step(config, *args, before=before)["world"]  # type: ignore[no-any-return]
 
     def step(
-        self, config: Path, *args: str, target: str = TARGET, before: Sequence[str] = ()
+        self,
+        config: Path,
+        *args: str,
+        target: str = TARGET,
+        before: Sequence[str] = (),
+        strangers: bool = False,
     ) -> dict[str, Any]:
-        """The same, with all else that players count."""
+        """The same, with all else that players count, in a world in which there are others or none."""
         done = load(*self.arguments(config, *args, target=target), before=before)
-        return self.judged(done.returncode, done.stdout, done.stderr)
+        return self.judged(done.returncode, done.stdout, done.stderr, strangers=strangers)
 
-    def judged(self, code: int, out: str, err: str) -> dict[str, Any]:
+    def judged(self, code: int, out: str, err: str, *, strangers: bool = False) -> dict[str, Any]:
         """The same of a load that has ended."""
         assert out, err
         step: dict[str, Any]
         (step,) = report_of(out)["steps"]
         assert step["sessions"]["connected"] == self.players
         seen: dict[str, Any] = step["world"]
+        assert (seen["strangers"] > 0) == strangers
         assert (code, seen["faults"]) == (0, []), (seen, err)
         assert seen["checked"] > self.players * self.seconds * 20
         assert seen["aged"] < seen["checked"] / 100

@@ -81,6 +81,7 @@ struct pg_load_world_counts {
 	uint64_t state_bytes;
 	uint64_t skipped;
 	uint64_t checked;
+	uint64_t strangers;
 	uint64_t unchecked;
 	uint64_t wrong;
 	uint64_t aged;
