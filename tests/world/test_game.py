@@ -19,11 +19,15 @@ from tests.ports import free_port
 
 HALF_A_QUANTUM_M = 0.006
 FAR = (400, 0, 0)  # more than half a minute away at the speed that is allowed
+SLOW_MPS2 = 0.05
+FAST = (9, 0, 0)  # for which it takes three minutes
+STANDING = (0, 0, 0)
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:
     world = {"name": "meadow", "bounds": [[-500, -500, -10], [500, 500, 90]], "max_speed_mps": 10}
+    world |= {"max_acceleration_mps2": SLOW_MPS2}
     config = {
         "engine": "epoll",
         "ports": [{"name": "game0", "address": ["127.0.0.1/8"]}],
@@ -108,22 +112,35 @@ def test_who_was_nowhere_is_where_a_game_places_it_and_nobody_outside_of_the_wor
         asyncio.run(play(game))
 
 
-def test_who_is_too_fast_is_put_back_and_others_never_see_it_there(gate: Gate) -> None:
+@pytest.mark.parametrize(
+    ("place", "velocity", "why"),
+    [
+        (FAR, STANDING, WhyRefused.SPEED),
+        ((10, 0, 91), STANDING, WhyRefused.BOUNDS),
+        ((10, 0, 0), FAST, WhyRefused.ACCELERATION),
+    ],
+    ids=["too fast", "outside", "at once"],
+)
+def test_who_moves_as_nobody_can_is_put_back_and_others_never_see_it_there(
+    gate: Gate, place: tuple[float, float, float], velocity: tuple[float, float, float], why: WhyRefused
+) -> None:
+    name = why.name.lower()
+
     async def play() -> None:
         async with player(gate, 7) as seven, player(gate, 8) as eight:
             seven.move((0, 0, 0))
             eight.move((10, 0, 0))
             await until(lambda: where(seven, 8) is not None)
             # In the first moments what it says may be of before: refused in silence.
-            while judged(gate, "speed") == 0:
+            while judged(gate, name) == 0:
                 before = judged(gate, "stale")
-                eight.move(FAR)
-                await until(lambda before=before: judged(gate, "speed") + judged(gate, "stale") > before)  # type: ignore[misc]
+                eight.move(place, velocity)
+                await until(lambda before=before: judged(gate, name) + judged(gate, "stale") > before)  # type: ignore[misc]
             await until(lambda: len(corrections(eight)) == 1)
             assert math.dist(corrections(eight)[0].position, (10, 0, 0)) < HALF_A_QUANTUM_M
-            assert corrections(eight)[0].refused == Refused(FAR, (0, 0, 0), WhyRefused.SPEED)
+            assert corrections(eight)[0].refused == Refused(place, velocity, why)
             await asyncio.sleep(0.5)
             assert math.dist(where(seven, 8) or (9, 9, 9), (10, 0, 0)) < HALF_A_QUANTUM_M
 
     asyncio.run(play())
-    assert judged(gate, "speed") == 1
+    assert judged(gate, name) == 1
