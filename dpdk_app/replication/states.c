@@ -71,24 +71,34 @@ static COLD void announcement_arrived(struct member *member, struct arrived arri
 
 // ---------------------------------------------------------------- who is somewhere
 
-/// For how long those who are shown go unseen.
-static void count_unseen(struct replica *replica, const struct world_strips *strips)
+/// For how long those whose turn it is go unseen.
+/// @param longest  ticks
+static void count_unseen(struct replica *replica, const struct world_strips *strips, uint32_t longest)
 {
 	struct pg_world_counts *counts = replica->counts;
 	uint64_t *const within[] = {&counts->unseen_1, &counts->unseen_2, &counts->unseen_4, &counts->unseen_8,
 				    &counts->unseen_more};
 	unsigned i = 0;
 
-	while (i < 4 && strips->longest > replica->plan->tick_hz << i)
+	while (i < 4 && longest > replica->plan->tick_hz << i)
 		i++;
 	counter_add(within[i], (uint64_t)strips->glimpses * strips->period);
+}
+
+/// There is no room for them: their next turn is a sweep later, or, while there is none, a sweep after there is.
+static COLD void shed_glimpses(struct replica *replica, struct observer *observer, const struct world_strips *strips)
+{
+	if (observer->unglimpsing < UINT16_MAX)
+		observer->unglimpsing++;
+	counter_add(&replica->counts->glimpses_shed, strips->glimpses);
+	count_unseen(replica, strips, strips->longest + strips->period + observer->unglimpsing);
 }
 
 /// Of those who have no slot, to who has none left. What there is no room for is the first to be left out.
 /// @param rank  of whom it is for
 /// @return bytes
-static size_t fill_glimpses(struct replica *replica, const struct observer *observer, uint32_t rank,
-			    struct world_state *head, uint8_t *at, size_t room)
+static size_t fill_glimpses(struct replica *replica, struct observer *observer, uint32_t rank, struct world_state *head,
+			    uint8_t *at, size_t room)
 {
 	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
 	const struct world_strips *strips;
@@ -97,13 +107,14 @@ static size_t fill_glimpses(struct replica *replica, const struct observer *obse
 		return 0;
 	strips = world_glimpses_at(replica->glimpses, frame->x[rank], frame->y[rank], replica->tick);
 	if (strips->bytes > room) {
-		counter_add(&replica->counts->glimpses_shed, strips->glimpses);
+		shed_glimpses(replica, observer, strips);
 		return 0;
 	}
+	observer->unglimpsing = 0;
 	memcpy(at, strips->at, strips->bytes);
 	head->strips = strips->strips;
 	counter_add(&replica->counts->glimpses, strips->glimpses);
-	count_unseen(replica, strips);
+	count_unseen(replica, strips, strips->longest);
 	return strips->bytes;
 }
 

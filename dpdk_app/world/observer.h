@@ -41,7 +41,8 @@ struct observer {
 	uint32_t introduced;           // slots whose occupant was told of in full
 	uint32_t unsure;               // slots of whose state the client may not have the newest (observer_states.h)
 	uint8_t epoch;
-	bool known; // to the client: it has a state of this epoch
+	bool known;           // to the client: it has a state of this epoch
+	uint16_t unglimpsing; // states in a row that had no room for glimpses
 
 	uint8_t base
 		[WORLD_SLOTS_MAX] CACHE_ALIGNED; // age of the newest frame in which the client has who is in the slot

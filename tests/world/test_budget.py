@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A state is no longer than `budget_kbps` allows; what it leaves no room for is counted."""
+"""A state is no longer than `budget_kbps` allows; what it leaves no room for is counted, and for how long."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.world.test_entities import game_of, gateway, player, until
 
 TICK_HZ = 20
 NEIGHBOURS = 8  # as many as a state tells of in full at most
+MANY = 16  # of whom the least budget leaves no room for a glimpse
 ENTITIES = 100
 LEAST_KBPS = 16  # that the configuration allows: 100 bytes at each tick
 
@@ -37,6 +38,10 @@ def counts(gate: Gate) -> Callable[[str], float]:
     return lambda name: samples.value(f"pollgate_world_{name}_total", world="meadow")
 
 
+def unseen(gate: Gate, within: str) -> float:
+    return gate.metrics().value("pollgate_world_unseen_pair_ticks_total", world="meadow", within=within)
+
+
 def play(gate: Gate, enough: Callable[[], bool]) -> None:
     """A player stands in the crowd until that is true."""
 
@@ -54,7 +59,7 @@ def play(gate: Gate, enough: Callable[[], bool]) -> None:
                     game.flush()
                     game.poll()
                     client.move((0, 0, 0))
-                    return len(client.in_sight()) == NEIGHBOURS and enough()
+                    return len(client.in_sight()) >= NEIGHBOURS and enough()
 
                 await until(walk)
 
@@ -76,3 +81,12 @@ def test_a_state_is_as_long_as_the_budget_allows(tmp_path: Path, kbps: int) -> N
         assert count("state_bytes") > least * (count("states") + 1)
         assert count("left_out_entities") == count("shed_glimpses") == 0
         assert count("glimpses") > 0
+
+
+@pytest.mark.parametrize(("kbps", "within"), [(LEAST_KBPS, "longer"), (128, "1s")])
+def test_who_has_no_room_for_glimpses_is_said_to_see_nobody_else(
+    tmp_path: Path, kbps: int, within: str
+) -> None:
+    with gateway(tmp_path, tick_hz=TICK_HZ, neighbours=MANY, budget_kbps=kbps) as gate:
+        play(gate, lambda: unseen(gate, within) > 0)
+        assert within == "longer" or unseen(gate, "longer") == 0
