@@ -104,7 +104,11 @@ def _of_bounds(world: object, path: Path) -> Iterator[Incompatibility]:
     low, high = bounds
     for axis, least, most in zip(_AXES, low, high, strict=True):
         at = (*path, "bounds")
-        if most <= least:
+        if most == least:
+            text = f"found {axis} from {least:g} to {most:g}; a world has room on each axis: write more"
+            text += f" than {least:g}"
+            yield Incompatibility(at, text)
+        elif most < least:
             text = f"found {axis} from {least:g} to {most:g}; the lowest corner comes first: exchange them"
             yield Incompatibility(at, text)
         elif (most - least) / quantum > _QUANTA_MAX:

@@ -170,6 +170,11 @@ def test_tiers_reach_the_data_plane() -> None:
         ),
         (
             "[64, 64, 8]",
+            "[64, 0, 8]",
+            "worlds[1].bounds: found y from 0 to 0; a world has room on each axis: write more than 0",
+        ),
+        (
+            "[64, 64, 8]",
             "[64, 64, 30000]",
             "worlds[1].bounds: found z from 0 to 30000, which are more than 2097151 times quantum_m: 0.01; write a smaller world or a larger quantum_m",
         ),
