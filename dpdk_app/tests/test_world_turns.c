@@ -69,6 +69,7 @@ static void test_who_was_not_told_is_told_first(void **state UNUSED)
 			assert_int_equal(next_rank(), expected++ % PLAYERS);
 		cut_short();
 		assert_int_equal(*shed, (ticks + 1) * (PLAYERS - 3));
+		assert_int_equal(world->replica->counts->overruns, ticks + 1);
 	}
 }
 
