@@ -60,6 +60,12 @@ def test_all_see_and_hear_what_they_should(deployment: Deployment, walk: str) ->
     assert deployment.total("world_moves_total", outcome="taken") > PLAYERS * SECONDS * 18
 
 
+def test_all_in_one_point_see_and_hear_what_they_should(deployment: Deployment) -> None:
+    seen = play(deployment, "--walk", "crowd", "--ground", "1", "--standing", "100")
+    assert (seen["worlds"], seen["corrections"], seen["skipped"]) == (1, 0, 0)
+    assert deployment.total("world_looks_capped_total") > PLAYERS
+
+
 def test_a_network_that_loses_doubles_and_reorders_changes_nothing_of_that(deployment: Deployment) -> None:
     seen = play(deployment, *IMPAIRED)
     assert min(seen["dropped"], seen["doubled"], seen["delayed"]) > PLAYERS
