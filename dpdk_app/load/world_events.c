@@ -13,7 +13,6 @@
 
 #define HEARD_WITHIN_MS 5000  // by everybody, of what was taken
 #define TAKEN_WITHIN_MS 10000 // else nobody knows whether it was
-#define UNSURE_MS 300         // a movement, and the tick that is heard by, are no older than that
 #define CRASH_MS 5000         // at most, from one process of the gateway to the next
 #define EXPECTED_AFTER_MS 500 // it was taken
 #define DYING_MS 2000         // so long before the process said something last
@@ -118,7 +117,7 @@ static bool is_cut_off(const struct world_events *events, const struct event *ev
 	const struct world_model *model = events->model;
 
 	return model->ended != 0 && event->said + cycles(events, DYING_MS) > model->ended &&
-	       event->said < model->began + cycles(events, UNSURE_MS);
+	       event->said < model->began + cycles(events, TRUTH_LAG_MS);
 }
 
 static void judge(struct world_events *events, uint32_t number)
@@ -208,12 +207,23 @@ static double seconds(const struct world_model *model, uint64_t from, uint64_t t
 	return to > from ? (double)(to - from) / (double)model->tsc_hz : 0;
 }
 
-/// How long ago something of a player was known to the gateway when the event was said: of whom much is lost, for longer.
+/// Since when nothing newer of a player was known to the gateway when the event was said: for TRUTH_LAG_MS, or for longer where
+/// much is lost. Of whom nothing is, that is known without a look at what was said.
+static uint64_t known_since(const struct world_events *events, const struct event *event, uint32_t player)
+{
+	const struct truth *truth = &events->model->truth[player];
+	const uint64_t usual = event->said - cycles(events, TRUTH_LAG_MS);
+	uint64_t known;
+
+	if (truth->lagged <= event->said && truth->known >= usual)
+		return usual;
+	known = truth_known_by(truth, event->said);
+	return known < usual ? known : usual;
+}
+
 static double unknown_s(const struct world_events *events, const struct event *event, uint32_t player, uint64_t now)
 {
-	const struct world_model *model = events->model;
-
-	return seconds(model, truth_known_by(&model->truth[player], event->said), now);
+	return seconds(events->model, known_since(events, event, player), now);
 }
 
 static void note(void *context, uint32_t player, double apart)
@@ -231,7 +241,7 @@ static bool is_there(const struct hearing *hearing, uint32_t player)
 	const struct truth *truth = &model->truth[player];
 
 	return truth->connected && truth->placed != 0 &&
-	       seconds(model, truth->placed, hearing->event->said) * MS_PER_S > UNSURE_MS;
+	       seconds(model, truth->placed, hearing->event->said) * MS_PER_S > TRUTH_LAG_MS;
 }
 
 static void expect(void *context, uint32_t player, double apart)
@@ -262,7 +272,7 @@ static double unsure_s(const struct world_events *events, const struct event *ev
 {
 	const struct world_model *model = events->model;
 	const bool crashed = model->world > 1 && model->began + cycles(events, CRASH_MS) > event->said;
-	const double since_s = seconds(model, event->said, now) + (double)UNSURE_MS / MS_PER_S;
+	const double since_s = seconds(model, event->said, now) + (double)TRUTH_LAG_MS / MS_PER_S;
 
 	return crashed ? since_s + (double)CRASH_MS / MS_PER_S : since_s;
 }
@@ -372,12 +382,12 @@ static void allow_if_unknown(struct world_events *events, const struct event *ev
 {
 	const struct world_model *model = events->model;
 	const struct truth *own = &model->truth[player], *sender = &model->truth[event->player];
-	const double unsure_s = unknown_s(events, event, player, event->said);
+	const bool is_usual = known_since(events, event, player) + cycles(events, TRUTH_LAG_MS) == event->said;
 	const double reach_m = (double)model->rules.radius_m + 2 * model->numbers.quantum_m +
 			       (double)own->speed * unknown_s(events, event, player, now) +
 			       (double)sender->speed * unknown_s(events, event, event->player, now);
 
-	if (unsure_s * MS_PER_S > UNSURE_MS && world_distance_m(truth_position(own), truth_position(sender)) <= reach_m)
+	if (!is_usual && world_distance_m(truth_position(own), truth_position(sender)) <= reach_m)
 		put(set_of(events, event->number, MAY), player);
 }
 

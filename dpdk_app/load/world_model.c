@@ -67,7 +67,7 @@ void world_model_connected(struct world_model *model, uint32_t player, bool conn
 	model->fastest = (double)truth->speed > model->fastest ? (double)truth->speed : model->fastest;
 	if (connected) { // datagrams are counted anew
 		memset(truth->said, 0, sizeof(truth->said));
-		truth->newest = truth->known = truth->last = 0;
+		truth->newest = truth->known = truth->last = truth->lagged = 0;
 		model->observer[player] = (struct model_observer){0};
 	}
 }
@@ -82,8 +82,11 @@ void world_model_said(struct world_model *model, uint32_t player, const float mo
 
 void world_model_arrived(struct world_model *model, uint32_t player, uint64_t datagram, uint64_t now)
 {
-	const uint64_t round_trip = truth_arrived(&model->truth[player], datagram, now);
+	struct truth *truth = &model->truth[player];
+	const uint64_t before = truth->known, round_trip = truth_arrived(truth, datagram, now);
 
+	if (truth->known != before && now - before >= cycles(model, TRUTH_LAG_MS))
+		truth->lagged = now;
 	if (round_trip < model->round_trip)
 		model->round_trip = round_trip;
 }

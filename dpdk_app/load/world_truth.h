@@ -16,6 +16,7 @@
 
 #define TRUTH_SAID 256
 #define TRUTH_FRAMES 64
+#define TRUTH_LAG_MS 300 // a movement, and the tick that is heard by, are no older than that on a usual path
 
 /// A movement. All times are TSC.
 struct truth_said {
@@ -38,6 +39,7 @@ struct truth {
 	uint64_t newest;   // datagram of the last movement
 	uint64_t last;     // when it was said
 	uint64_t known;    // when the newest was said that arrived
+	uint64_t lagged;   // when that came last after TRUTH_LAG_MS or more in which nothing newer was known; 0: never
 	uint64_t since;    // when the first arrived in this connection and world; 0: none did
 	uint64_t placed;   // likewise, of this connection
 	uint64_t rejoined; // ages of what was said before are counted from some time after
