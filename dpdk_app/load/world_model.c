@@ -311,18 +311,17 @@ static bool is_of_other_world(const struct world_model *model, uint32_t tick, co
 
 static void judge_sight(struct world_model *model, uint32_t player, uint32_t tick, const struct world_sight *sight)
 {
-	const struct truth_moment when = moment_of(model, tick, sight->came);
-	const struct model_look look = {
+	struct model_look look = {
 		.view = sight->view,
 		.player = player,
-		.from = when.began - when.slack,
+		.from = begin_of(model, tick - WORLD_LOOK_TICKS),
 		.now = sight->came,
-		.settled_s = 2 * WORLD_LOOK_TICKS / model->numbers.tick_hz,
 		.most = sight->most < model->slots ? sight->most : model->slots,
 		.hysteresis = 1,
 		.beyond_m = model->radius_m,
 	};
 
+	look.settled_s = 2 * (double)(look.now - look.from) / (double)model->tsc_hz;
 	check_slots(model, sight->view, tick, sight->came);
 	if (tick % WORLD_LOOK_TICKS == player % WORLD_LOOK_TICKS)
 		world_look(model, &look);

@@ -13,7 +13,7 @@
 //
 // Of strangers, whom game processes or others bring into the world, nothing is known; they have slots, and count for that.
 //
-// What a player of profile plain is told is judged likewise, but that it remembers nobody: the window is one tick, the hysteresis 1,
+// What a player of profile plain is told is judged likewise, but that no look remembers whom the one before found: the hysteresis is 1,
 // nobody is told with d > radius + m, and "all slots" are those that the answer has room for. Whoever is somewhere is told
 // something in one of WORLD_LOOK_ANSWERS answers in a row.
 

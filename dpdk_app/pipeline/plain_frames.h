@@ -204,6 +204,34 @@ static __attribute__((noinline)) void limit_mixed(const struct policy *policy, s
 	}
 }
 
+/// Does a player whose session the probe found ask what it sees?
+ALWAYS_INLINE bool is_look(const struct burst *burst, const struct plain_frames *lanes, unsigned k)
+{
+	const struct lookup *lookup = &lanes->game[k];
+	const uint8_t *frame = burst->frame[lookup->at];
+
+	if (lookup->slot == PLAIN_NONE || lookup->lane == LANE_MOVE || lookup->lane == LANE_LIMITED)
+		return false;
+	if (lookup->lane == LANE_COMMON)
+		return plain_type(frame + COMMON_L4 + sizeof(struct udp_header)) == PLAIN_LOOK;
+	return plain_type(payload_of(burst->frame[lookup->at], &lanes->packet[k])) == PLAIN_LOOK;
+}
+
+/// Prefetch where players in worlds move, and what they ask for: all of a burst before any of it is answered.
+static COLD void bring_players(const struct ingress *ingress, const struct burst *burst,
+			       const struct plain_frames *lanes)
+{
+	const struct replication *replication = ingress->shard->replication;
+	const unsigned n = lanes->game_count;
+
+	for (unsigned k = 0; k < n; k++)
+		if (lanes->game[k].slot != PLAIN_NONE)
+			plain_player_bring(&replication->plain_players[lanes->game[k].slot]);
+	for (unsigned k = 0; k < n; k++)
+		if (is_look(burst, lanes, k))
+			plain_player_bring_sight(replication, lanes->game[k].slot);
+}
+
 /// Find the session of each datagram, and mark those whose source has sent too much. In the order of arrival, before anything
 /// is answered.
 ALWAYS_INLINE void probe_burst(const struct ingress *ingress, struct plain_frames *lanes, uint64_t now)
@@ -348,12 +376,16 @@ ALWAYS_INLINE void answer_all_plain(struct ingress *ingress, struct burst *burst
 static void serve_plain(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now)
 {
 	probe_burst(ingress, &lanes->plain, now);
+	if (unlikely(ingress->has_worlds))
+		bring_players(ingress, burst, &lanes->plain);
 	answer_all_plain(ingress, burst, &lanes->plain, now, TX_CHECKSUM_NONE);
 }
 
 static void serve_plain_in_part(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now)
 {
 	probe_burst(ingress, &lanes->plain, now);
+	if (unlikely(ingress->has_worlds))
+		bring_players(ingress, burst, &lanes->plain);
 	answer_all_plain(ingress, burst, &lanes->plain, now, ingress->completes);
 }
 

@@ -38,6 +38,7 @@ static bool put_in(struct replica *replica, struct plain_player *player, uint32_
 	player->ranked = admitted.ranked;
 	player->joined = player->looked = replica->tick;
 	player->reach = 0;
+	player->choice = (struct plain_choice){.tick = replica->tick - WORLD_TURN_TICKS};
 	counter_set(&replica->counts->players, replica->counts->players + 1);
 	return true;
 }
@@ -132,57 +133,161 @@ static const struct world_frame *frame_with(const struct world_part *part, uint3
 	return *rank != WORLD_NOBODY ? world_frame_at(part, tick) : NULL;
 }
 
+/// What was chosen before a re-rank is in ranks of before, which are known for one re-rank.
+static COLD void take_new_ranks(const struct replica *replica, struct plain_choice *choice)
+{
+	const struct world_part *part = replica->part;
+	uint32_t kept = 0;
+
+	if (replica->parts->count != 1 || choice->order != part->reranked_before)
+		return;
+	for (uint32_t i = 0; i < choice->count; i++) {
+		const uint32_t rank = part->becomes[world_rank_of(choice->who[i])];
+
+		choice->who[kept] = world_refer(replica->own, rank);
+		kept += rank != WORLD_NOBODY;
+	}
+	choice->count = kept;
+	choice->order = world_parts_order(replica->parts);
+}
+
+/// Can what was chosen be told still? Between two turns are eight ticks, or up to fifteen if there was a re-rank.
+static bool is_recent(const struct replica *replica, struct plain_choice *choice)
+{
+	if (unlikely(choice->order != world_parts_order(replica->parts)))
+		take_new_ranks(replica, choice);
+	return choice->order == world_parts_order(replica->parts) &&
+	       replica->tick - choice->tick < 2 * WORLD_TURN_TICKS;
+}
+
+/// @return false: nobody can be looked for just now
+static bool choose(const struct replication *replication, const struct replica *replica, struct plain_player *player,
+		   uint32_t rank)
+{
+	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
+	const struct world_turn turn = {
+		.x = frame->x[rank],
+		.y = frame->y[rank],
+		.z = frame->z[rank],
+		.self = world_refer(replica->own, rank),
+		.reach = player->reach,
+	};
+	struct world_choice found;
+
+	if (!replication->kernels->choose(replica->interest, &turn, &found))
+		return false;
+	player->reach = found.reach;
+	player->choice.order = world_parts_order(replica->parts);
+	player->choice.tick = replica->tick;
+	player->choice.count = found.enters;
+	memcpy(player->choice.who, found.enter, found.enters * sizeof(found.enter[0]));
+	counter_add(&replica->counts->looks, 1);
+	counter_add(&replica->counts->looks_capped, found.more);
+	counter_add(&replica->counts->looks_cut, found.cut);
+	return true;
+}
+
+/// What is told of those who are seen.
+struct told {
+	unsigned count;
+	const struct full_body *body[WORLD_SLOTS_MAX];
+	struct full_body made[WORLD_SLOTS_MAX]; // of whom there was none
+};
+
+/// From the table of its frame, where there is one.
+/// @param made  room for another one
+/// @return NULL: they are not there
+static const struct full_body *body_of(const struct replica *replica, world_reference who, struct full_body *made)
+{
+	const struct world_part *part = replica->parts->part[world_part_of(who)];
+	const struct full_body *table = full_table(part, replica->tick);
+	const uint32_t rank_now = world_rank_of(who);
+	const struct world_frame *frame;
+	uint32_t rank;
+
+	if (likely(table != NULL))
+		return table[rank_now].is_there ? &table[rank_now] : NULL;
+	frame = frame_with(part, rank_now, replica->tick, &rank);
+	if (!frame)
+		return NULL;
+	*made = full_of(part, frame, rank_now, rank);
+	return made;
+}
+
+static void find_bodies(const struct replica *replica, const struct plain_choice *choice, unsigned most,
+			struct told *told)
+{
+	told->count = 0;
+	for (uint32_t i = 0; i < choice->count && told->count < most; i++) {
+		const struct full_body *body = body_of(replica, choice->who[i], &told->made[told->count]);
+
+		if (body)
+			told->body[told->count++] = body;
+	}
+}
+
 /// Of the nearest, as many as there is room for.
-static size_t put_state(const struct replica *replica, const struct world_choice *choice, uint8_t epoch, uint8_t *at,
+static size_t put_state(const struct replica *replica, const struct plain_choice *choice, uint8_t epoch, uint8_t *at,
 			size_t room)
 {
 	struct world_state head = {.tick = (uint16_t)replica->tick, .epoch = epoch};
-	struct bit_writer writer = bits_write(at + sizeof(head));
-	const unsigned most = (unsigned)(8 * (room - sizeof(head) - BITS_SLACK) / FULL_BITS);
+	struct told told;
 
-	for (uint32_t i = 0; i < choice->enters && head.exceptions < most; i++) {
-		const uint32_t rank_now = world_rank_of(choice->enter[i]);
-		const struct world_part *part = replica->parts->part[world_part_of(choice->enter[i])];
-		uint32_t rank;
-		const struct world_frame *frame = frame_with(part, rank_now, replica->tick, &rank);
-
-		if (frame)
-			full_put(&writer, part, frame, rank_now, rank, head.exceptions++);
-	}
+	find_bodies(replica, choice, (unsigned)(8 * (room - sizeof(head) - BITS_SLACK) / FULL_BITS), &told);
+	head.exceptions = (uint8_t)told.count;
 	memcpy(at, &head, sizeof(head));
-	counter_add(&replica->counts->told_in_full, head.exceptions);
-	counter_add(&replica->counts->left_out, choice->enters - head.exceptions);
-	return (size_t)(bits_end(&writer) - at);
+	counter_add(&replica->counts->told_in_full, told.count);
+	counter_add(&replica->counts->left_out, choice->count - told.count);
+	return (size_t)(full_put_all(at + sizeof(head), told.body, told.count) - at);
+}
+
+void plain_player_turn(const struct replication *replication, const struct replica *replica, uint32_t rank)
+{
+	const uint32_t slot = replica_plain_slot(replica, rank);
+	struct plain_player *player;
+
+	if (slot == REPLICATION_NOBODY)
+		return;
+	player = &replication->plain_players[slot];
+	if (replica->tick != player->joined && replica->tick - player->looked <= 2 * WORLD_TURN_TICKS)
+		(void)choose(replication, replica, player, rank);
 }
 
 /// @return bytes; 0: nothing can be told just now
 static size_t look(const struct replication *replication, const struct replica *replica, struct plain_player *player,
 		   uint8_t epoch, uint8_t *at, size_t room)
 {
-	const struct world_frame *frame = world_frame_at(replica->part, replica->tick);
-	struct world_choice choice;
-	struct world_turn turn = {.reach = player->reach};
 	uint32_t rank;
 	size_t bytes;
 
 	if (player->world == 0 || !can_look(replica, player))
 		return 0;
 	rank = plain_player_rank(replica, player);
-	turn.x = frame->x[rank];
-	turn.y = frame->y[rank];
-	turn.z = frame->z[rank];
-	turn.self = world_refer(replica->own, rank);
-	if (!replication->kernels->choose(replica->interest, &turn, &choice))
+	if (!is_recent(replica, &player->choice) && !choose(replication, replica, player, rank))
 		return 0;
-	player->reach = choice.reach;
 	player->looked = replica->tick;
-	bytes = put_state(replica, &choice, epoch, at, room);
-	counter_add(&replica->counts->looks, 1);
-	counter_add(&replica->counts->looks_capped, choice.more);
-	counter_add(&replica->counts->looks_cut, choice.cut);
+	bytes = put_state(replica, &player->choice, epoch, at, room);
 	counter_add(&replica->counts->states, 1);
 	counter_add(&replica->counts->state_bytes, bytes);
 	return bytes;
+}
+
+void plain_player_bring_sight(const struct replication *replication, uint32_t slot)
+{
+	const struct plain_player *player = &replication->plain_players[slot];
+	const struct plain_choice *choice = &player->choice;
+	const struct replica *replica;
+
+	if (player->world == 0)
+		return;
+	replica = &replication->replica[player->world - 1];
+	for (uint32_t i = 0; i < choice->count; i++) {
+		const struct world_part *part = replica->parts->part[world_part_of(choice->who[i])];
+		const struct full_body *table = full_table(part, replica->tick);
+
+		if (table)
+			prefetch(&table[world_rank_of(choice->who[i])]);
+	}
 }
 
 uint16_t plain_player_looks(struct replication *replication, uint32_t slot, const struct plain_session *session,

@@ -14,6 +14,14 @@
 /// Among slot_after: a session of the plain table.
 #define REPLICA_PLAIN 0x40000000U
 
+/// Whom a player sees, as of one look through the world.
+struct plain_choice {
+	uint64_t order; // of the ranks in `who`: world_parts_order()
+	uint32_t tick;
+	uint32_t count;
+	world_reference who[WORLD_SLOTS_MAX];
+};
+
 /// A session of the plain table in its listener's world.
 struct plain_player {
 	struct world_mover mover;
@@ -24,7 +32,33 @@ struct plain_player {
 	uint32_t looked; // tick of its last look, or before it was there
 	uint32_t reach;  // how far it looked then
 	uint8_t world;   // 1 and its index: it is somewhere there; 0: it is nowhere
+
+	struct plain_choice choice CACHE_ALIGNED;
 } CACHE_ALIGNED;
+
+/// The session of somebody of ours.
+/// @return REPLICATION_NOBODY: a hole, or not a player of profile plain
+ALWAYS_INLINE uint32_t replica_plain_slot(const struct replica *replica, uint32_t rank)
+{
+	const uint32_t number = replica->part->number[rank];
+	const uint32_t after = number != WORLD_NOBODY ? replica->slot_after[number - replica->numbers.first] : 0;
+
+	return after & REPLICA_PLAIN ? after & ~(REPLICA_ENTITY | REPLICA_PLAIN) : REPLICATION_NOBODY;
+}
+
+/// Prefetch what a movement or a question of a session uses of its player.
+ALWAYS_INLINE void plain_player_bring(const struct plain_player *player)
+{
+	for (size_t at = 0; at < sizeof(*player); at += CACHE_LINE)
+		prefetch_for_write((const char *)player + at);
+}
+
+/// Prefetch what a question of a session is answered with, once its player was brought: those who are told of lie anywhere, but
+/// come all at once.
+void plain_player_bring_sight(const struct replication *replication, uint32_t slot);
+
+/// Its rank has its turn to look who is near, in the tick's look. Whoever has not asked for a while does not.
+void plain_player_turn(const struct replication *replication, const struct replica *replica, uint32_t rank);
 
 /// After a movement of the session was taken into its record. What the world's rules do not allow is put right there.
 void plain_player_moved(struct replication *replication, uint32_t slot, struct plain_session *session, uint64_t now);

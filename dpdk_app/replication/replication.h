@@ -118,6 +118,7 @@ struct replica {
 	uint8_t glimpse_shift;                 // of cells for glimpses, in quanta; 0: there are none
 	uint8_t unseen_bucket[OBSERVER_TICKS]; // of so many ticks
 	bool acknowledges;                     // movements, with the states of its ticks
+	bool tells_in_full; // whoever has seen nothing before: on some worker a player of profile plain
 	struct pg_world_counts *counts;
 
 	// the worker's

@@ -4,6 +4,8 @@
 #include "replication/turn.h"
 
 #include "replication/looking.h"
+#include "replication/plain_players.h"
+#include "world/full.h"
 
 #define RANKS_PER_STEP 1024
 #define PLAYERS_PER_STEP 32
@@ -152,6 +154,7 @@ static void publish(struct replica *replica)
 		return;
 	// Those of the last tick, and of clients that had one more or less of its acknowledgements.
 	replica->ages = (replica->ages | replica->ages << 1 | replica->ages >> 1) & WORLD_AGES_TOLD;
+	replica->ages |= replica->tells_in_full;
 	if (replica->first >= replica->part->count) // they are fewer than before
 		replica->first = 0;
 	world_grid_begin(replica->grid);
@@ -169,6 +172,15 @@ void turn_publish(struct replication *replication, uint64_t now)
 	}
 }
 
+static void write_table(const struct replication *replication, const struct replica *replica, unsigned age,
+			uint32_t from, uint32_t to)
+{
+	if (age == 0)
+		full_write(replica->part, replica->tick, from, to);
+	else
+		replication->kernels->records(replica->part, replica->tick, age, from, to);
+}
+
 /// Tables of records, one age after the other. What has none is reckoned for each player by itself.
 static void write_records(struct replication *replication, struct replica *replica)
 {
@@ -181,8 +193,7 @@ static void write_records(struct replication *replication, struct replica *repli
 		return;
 	}
 	if (world_has_frame(part, replica->tick - age) && replica->at < part->count) {
-		replication->kernels->records(part, replica->tick, age, replica->at,
-					      to < part->count ? to : part->count);
+		write_table(replication, replica, age, replica->at, to < part->count ? to : part->count);
 		replica->at = to;
 		if (to < part->count)
 			return;
@@ -210,14 +221,24 @@ static bool others_are_there(const struct replica *replica, uint64_t now)
 	return true;
 }
 
+ALWAYS_INLINE void bring_plain_look(const struct replica *replica, uint32_t rank)
+{
+	const uint32_t slot = replica_plain_slot(replica, rank);
+
+	if (slot != REPLICATION_NOBODY)
+		plain_player_bring(&replica->plain_players[slot]);
+}
+
 /// Prefetch what a look of a rank's player needs. Inlined: a function of its own that only prefetches is one that GCC leaves
 /// out.
 ALWAYS_INLINE void bring_look(const struct replication *replication, const struct replica *replica, uint32_t rank)
 {
 	const uint32_t slot = replica_slot(replica, rank);
 
-	if (slot == REPLICATION_NOBODY)
+	if (slot == REPLICATION_NOBODY) {
+		bring_plain_look(replica, rank);
 		return;
+	}
 	prefetch_for_write(&replication->members[slot].reach);
 	observer_prefetch(&replication->observers[slot]);
 }
@@ -232,8 +253,10 @@ static void look_from(struct replication *replication, struct replica *replica, 
 
 		if (rank + TURNS_AHEAD < to)
 			bring_look(replication, replica, rank + TURNS_AHEAD);
-		if (slot == REPLICATION_NOBODY)
+		if (slot == REPLICATION_NOBODY) {
+			plain_player_turn(replication, replica, rank);
 			continue;
+		}
 		observer_turn(&replication->observers[slot], replica->parts, replica->tick);
 		look_around(replication, replica, slot, rank);
 	}

@@ -38,11 +38,22 @@ static uint32_t late_max(const struct pg_world_plan *plan)
 	return parts < WORLD_LATE_MAX ? parts : WORLD_LATE_MAX;
 }
 
+/// Has a listener of the plain profile this world?
+/// @param world  one of the plan's
+static bool has_plain_players_in(const struct pg_plan *plan, const struct pg_world_plan *world)
+{
+	for (uint32_t i = 0; i < plan->listener_count; i++)
+		if (plan->listener_profile[i] == PG_PROFILE_PLAIN && plan->listener_world[i] != 0 &&
+		    &plan->world[plan->listener_world[i] - 1] == world)
+			return true;
+	return false;
+}
+
 /// Has a listener of the plain profile a world?
 static bool has_plain_players(const struct pg_plan *plan)
 {
-	for (uint32_t i = 0; i < plan->listener_count; i++)
-		if (plan->listener_profile[i] == PG_PROFILE_PLAIN && plan->listener_world[i] != 0)
+	for (uint32_t i = 0; i < plan->world_count; i++)
+		if (has_plain_players_in(plan, &plan->world[i]))
 			return true;
 	return false;
 }
@@ -57,6 +68,7 @@ static struct world_part_plan part_plan(const struct pg_plan *all, const struct 
 		.capacity = (wanted < numbers ? wanted : numbers) & ~63U,
 		.frames = frames_of(plan),
 		.ages = WORLD_AGES - 1,
+		.fulls = has_plain_players_in(all, plan),
 		.first = WORLDS_TICKS_BEFORE,
 		.late_max = late_max(plan),
 		.velocity_shift = world_velocity_shift(plan->tick_hz),
@@ -172,6 +184,7 @@ static void carve_world(const struct pg_plan *all, uint32_t world, struct carvin
 	if (memory)
 		replica->sweep = world_sweep_init(memory, &sweep);
 	replica->glimpse_shift = plan->glimpses != 0 ? sweep.shift : 0;
+	replica->tells_in_full = part.fulls;
 }
 
 static struct replication *lay_out(const struct pg_plan *all, uint32_t plain_capacity, struct carving *from)

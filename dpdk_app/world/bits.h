@@ -43,6 +43,16 @@ ALWAYS_INLINE void bits_put(struct bit_writer *writer, uint64_t value, unsigned 
 	writer->count = count & 7;
 }
 
+/// Likewise, all 64.
+ALWAYS_INLINE void bits_put_word(struct bit_writer *writer, uint64_t word)
+{
+	const uint64_t waiting = writer->waiting | word << writer->count;
+
+	memcpy(writer->at, &waiting, sizeof(waiting));
+	writer->at += sizeof(waiting);
+	writer->waiting = word >> 1 >> (63 - writer->count); // nothing, where none waited
+}
+
 /// @return the first byte that is free
 ALWAYS_INLINE uint8_t *bits_end(const struct bit_writer *writer)
 {

@@ -55,6 +55,8 @@ static void take_own(struct lay_out *room, struct world_own *own, uint32_t capac
 static void take_records(struct lay_out *room, struct world_records *records, const struct world_part_plan *plan)
 {
 	*records = (struct world_records){.tick = plan->first};
+	if (plan->fulls)
+		records->of[0] = take(room, plan->capacity * WORLD_FULL_BYTES);
 	for (uint32_t age = 1; age <= plan->ages; age++)
 		records->of[age] = take(room, plan->capacity * sizeof(uint64_t));
 }

@@ -49,12 +49,15 @@ struct world_frame {
 #define WORLD_FAR (1 << 30)
 
 /// What can be told of an entity in one frame to whoever has it in another, by rank: a record (wire/PROTOCOL.md) of at most
-/// WORLD_RECORD_BITS, and its length in the bits from WORLD_RECORD_BITS up; 0: it does not fit.
+/// WORLD_RECORD_BITS, and its length in the bits from WORLD_RECORD_BITS up; 0: it does not fit. And what is told of it to whoever has
+/// none, in WORLD_FULL_BYTES of each rank (world/full.h).
 struct world_records {
-	uint64_t *of[WORLD_AGES]; // by age of the other frame; [0] is NULL
+	uint64_t *of[WORLD_AGES]; // by age of the other frame; [0]: of none, NULL: there are no such tables
 	uint32_t tick;            // of the frame
 	uint32_t ages;            // bit a: of[a] is written; read with world_records_of()
 };
+
+#define WORLD_FULL_BYTES 32
 
 /// Who has which rank, from one re-rank to the next.
 struct world_order {
@@ -227,6 +230,7 @@ struct world_part_plan {
 	uint32_t capacity;       // ranks; a multiple of 64, at most WORLD_RANKS_MAX
 	uint32_t frames;         // a power of two, WORLD_AGES or more
 	uint32_t ages;           // the greatest age with tables of records, below WORLD_AGES; 0: no tables
+	bool fulls;              // there are tables of FULLs
 	uint32_t first;          // tick at which it is made
 	int32_t size[3];         // of the world, in quanta: positions are below it
 	uint32_t late_max;       // nobody is moved on for longer, in parts of a tick; at most WORLD_LATE_MAX

@@ -349,8 +349,10 @@ static void put_full(const struct observer *observer, const struct saying *sayin
 	const world_reference who = observer->who[slot];
 	const struct world_part *part = saying->parts->part[world_part_of(who)];
 	const uint32_t rank = world_rank_of(who);
+	const struct full_body body =
+		full_of(part, world_frame_at(part, saying->tick), rank, world_rank_at(part, rank, saying->tick));
 
-	full_put(writer, part, world_frame_at(part, saying->tick), rank, world_rank_at(part, rank, saying->tick), slot);
+	full_put(writer, slot, &body);
 }
 
 ALWAYS_INLINE void put_record(struct bit_writer *writer, uint64_t record)
