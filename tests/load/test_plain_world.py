@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.engines.conftest import engine, namespaces, wire
-from tests.engines.engines import ALL
+from tests.engines.engines import ALL, CPUS, needs_two_cpus
 from tests.load.test_command import load, report_of
 from tests.load.test_gateway import GATE4, PORT
 from tests.network.namespace import Wire
@@ -29,13 +29,13 @@ TARGET = f"{GATE4}:{PORT}"
 PLAYERS, SECONDS = 150, 6
 
 
-def world(engine: str) -> dict[str, Any]:
+def world(engine: str, **others: Any) -> dict[str, Any]:
     listeners = [
         {"port": PORT, "profile": "plain", "world": "meadow"},
         {"port": PORT + 1, "profile": "session", "world": "meadow"},
     ]
     changes = {"worlds": [MEADOW | {"max_speed_mps": 12}], "sessions": {"capacity": 1024}}
-    return settings(engine, **changes) | {"listen": listeners}
+    return settings(engine, **changes, **others) | {"listen": listeners}
 
 
 @pytest.fixture
@@ -74,3 +74,14 @@ def test_a_network_that_loses_and_reorders_changes_nothing_of_that(deployment: D
     told = play(deployment, "--loss", "5", "--reorder", "5")
     assert min(told["dropped"], told["delayed"]) > PLAYERS
     assert told["worlds"] == 1
+
+
+@needs_two_cpus
+def test_players_of_two_workers_are_told_of_each_other(wire: Wire, engine: str, tmp_path: Path) -> None:
+    of_two: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}}
+    if engine == "dpdk":
+        of_two |= {"device": ",qpairs=2", "port": {"queues": 2}}
+    with founded(wire, world(engine, **of_two), tmp_path) as deployment:
+        told = play(deployment, "--walk", "town")
+        assert told["worlds"] == 1
+        assert all(deployment.total("messages_total", type="look", worker=worker) > 0 for worker in "01")
