@@ -58,6 +58,7 @@ class WorldReport(_Part):
     doubled: int
     delayed: int
     faults: list[str] = Field(description="What was not as it should be, a sentence each.")
+    warnings: list[str] = Field(description="What could not be judged, a sentence each.")
 
 
 class WorldScenario(_Part):
@@ -81,7 +82,7 @@ class NetworkScenario(_Part):
     rebind_s: float
 
 
-def world_report(counts: WorldCounts, players: int, seconds: float) -> WorldReport:
+def world_report(counts: WorldCounts, world: World, players: int, seconds: float) -> WorldReport:
     """The report of one step."""
     same = {name: getattr(counts, name) for name in WorldReport.model_fields if hasattr(counts, name)}
     return WorldReport(
@@ -91,6 +92,7 @@ def world_report(counts: WorldCounts, players: int, seconds: float) -> WorldRepo
             "events": _events(counts),
             "rebinds": counts.moved,
             "faults": list(counts.faults),
+            "warnings": list(counts.warnings(world.tick_hz)),
         }
     )
 
@@ -115,7 +117,7 @@ def network_scenario(impairment: Impairment) -> NetworkScenario:
     )
 
 
-def world_notes(counts: WorldCounts, players: int, seconds: float) -> Iterator[tuple[str, str]]:
+def world_notes(counts: WorldCounts, world: World, players: int, seconds: float) -> Iterator[tuple[str, str]]:
     """Lines below the table, each with its style."""
     count = units.count
     kbps = counts.state_bytes * 8 / 1000 / players / seconds if seconds else 0.0
@@ -137,3 +139,5 @@ def world_notes(counts: WorldCounts, players: int, seconds: float) -> Iterator[t
     )
     for fault in counts.faults:
         yield f"wrong: {fault}", "red"
+    for warning in counts.warnings(world.tick_hz):
+        yield f"world: {warning}", "yellow"

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+_LOOK_TICKS = 16  # as in the model: so many in a row
+_JUDGED_TICKS = 4 * _LOOK_TICKS  # who has been there for twice as many, and until it is the player's turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +68,21 @@ class WorldCounts:
             yield f"{self.events_stray:,} events were heard by who was not meant"
         if self.events_disordered:
             yield f"{self.events_disordered:,} events were heard before an earlier one"
-        if not self.checked:
+        if not self.checked and not self.looks:
             yield "nobody was told of anybody: nothing could be checked"
+
+    def warnings(self, tick_hz: int) -> tuple[str, ...]:
+        """What could not be judged in a world of so many ticks a second, a sentence each; () when all was."""
+        return tuple(self._warnings(tick_hz))
+
+    def _warnings(self, tick_hz: int) -> Iterator[str]:
+        if not self.looks:
+            yield (
+                "nobody was there for long enough to be judged by whom they have in sight: at "
+                f"{tick_hz} Hz that takes up to {math.ceil(_JUDGED_TICKS / tick_hz)} s"
+            )
+        elif self.checked and not self.due:
+            yield (
+                "nobody was surely near enough to anybody to be judged by whom they have in sight: "
+                f"at {tick_hz} Hz that is who stays so for {_LOOK_TICKS / tick_hz:g} s; let them walk slower"
+            )
