@@ -52,6 +52,8 @@ struct pg_load_world {
 	float hysteresis;        // how many times as near who is seen counts
 	uint32_t hearers;        // of what is said to everyone near, at most
 	uint32_t extrapolate_ms; // so long the gateway lets a player go on of whom it hears nothing
+	uint32_t glimpses;       // of a tick, of those who have no slot
+	uint32_t budget_kbps;    // of all that a player is told
 };
 
 /// What becomes of datagrams in both directions, by chance.
@@ -134,12 +136,19 @@ struct pg_load_world_counts {
 	uint64_t wrong;       // of those checked: where nobody was, or another player was told something else
 	uint64_t aged; // where the player was some more than 20 ms earlier or later: a worker had to wait for its CPU
 	uint64_t entered, left;
-	uint64_t looks;       // at all that a player sees, and should see
-	uint64_t due;         // players who had to be in sight in those
-	uint64_t missing;     // of them, who were not
-	uint64_t beyond;      // in sight, though beyond the leave radius
-	uint64_t corrections; // players who were put back
-	uint64_t worlds;      // that began: 1, and another one after each crash of the gateway
+	uint64_t looks;            // at all that a player sees, and should see
+	uint64_t due;              // players who had to be in sight in those
+	uint64_t missing;          // of them, who were not
+	uint64_t beyond;           // in sight, though beyond the leave radius
+	uint64_t corrections;      // players who were put back
+	uint64_t worlds;           // that began: 1, and another one after each crash of the gateway
+	uint64_t glimpses;         // of players who have no slot, as a player was shown them
+	uint64_t glimpses_unknown; // of whom nobody knows who they are
+	uint64_t glimpses_wrong;   // where nobody was, or of somebody who was not there any more
+	uint64_t glimpses_beyond;  // farther than the radius and a cell's diagonal
+	uint64_t unseen;           // times that it was asked for how long one in range, without a slot, went unseen
+	uint64_t unseen_late;      // that was longer than may be
+	uint64_t unseen_sum_ns, unseen_max_ns;
 	uint64_t events_said;
 	uint64_t events_due;        // to players who had to hear one, as far as it is known
 	uint64_t events_heard;      // by players
@@ -190,7 +199,8 @@ struct pg_load_counts {
 	uint64_t sent_of_type[PG_LOAD_TYPES];
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[PG_LOAD_LATENCY_BUCKETS];
-	uint64_t reply[PG_LOAD_LATENCY_BUCKETS]; // of replies
+	uint64_t reply[PG_LOAD_LATENCY_BUCKETS];  // of replies
+	uint64_t unseen[PG_LOAD_LATENCY_BUCKETS]; // times that those in range went unseen
 	struct pg_load_world_counts world;
 };
 

@@ -101,16 +101,40 @@ double world_distance_m(const float one[3], const float other[3])
 	return sqrt(square);
 }
 
+static void renew_grid(struct world_model *model, uint64_t now)
+{
+	struct model_grid *grid = &model->grid;
+
+	if (grid->cell_m == 0)
+		size_grid(model);
+	if (grid->made == 0 || seconds(model, grid->made, now) * MS_PER_S > GRID_MS)
+		make_grid(model, now);
+}
+
+uint32_t world_count_around(struct world_model *model, const float position[3], double reach_m, uint64_t now)
+{
+	const struct model_grid *grid = &model->grid;
+	const float reach = (float)reach_m + 2 * model->rules.speed_mps * GRID_MS / (float)MS_PER_S;
+	uint32_t count = 0;
+
+	renew_grid(model, now);
+
+	const uint32_t left = along(position[0] - reach, grid->low[0], grid->cell_m, grid->columns);
+	const uint32_t right = along(position[0] + reach, grid->low[0], grid->cell_m, grid->columns);
+	const uint32_t last = along(position[1] + reach, grid->low[1], grid->cell_m, grid->rows);
+
+	for (uint32_t row = along(position[1] - reach, grid->low[1], grid->cell_m, grid->rows); row <= last; row++)
+		count += grid->start[row * grid->columns + right + 1] - grid->start[row * grid->columns + left];
+	return count;
+}
+
 void world_around(struct world_model *model, const float position[3], double radius_m, uint64_t now, world_visit *visit,
 		  void *context)
 {
 	struct model_grid *grid = &model->grid;
 	const float reach = (float)radius_m + 2 * model->rules.speed_mps * GRID_MS / (float)MS_PER_S;
 
-	if (grid->cell_m == 0)
-		size_grid(model);
-	if (grid->made == 0 || seconds(model, grid->made, now) * MS_PER_S > GRID_MS)
-		make_grid(model, now);
+	renew_grid(model, now);
 
 	const uint32_t left = along(position[0] - reach, grid->low[0], grid->cell_m, grid->columns);
 	const uint32_t right = along(position[0] + reach, grid->low[0], grid->cell_m, grid->columns);
@@ -139,15 +163,16 @@ static double error_m(const struct looking *looking, const struct truth *other)
 	return speed * (looking->window_s + lag) + 2 * model->numbers.quantum_m;
 }
 
-/// Was it somewhere in this world for long enough, and does what it said arrive?
+bool world_is_sure(const struct world_model *model, const struct truth *truth, double settled_s, uint64_t now)
+{
+	return truth->connected && truth->since != 0 && seconds(model, truth->since, now) > settled_s &&
+	       seconds(model, truth->known, now) * MS_PER_S < UNSURE_MS &&
+	       seconds(model, truth->put_back, now) * MS_PER_S > UNSURE_MS;
+}
+
 static bool is_sure(const struct looking *looking, const struct truth *truth)
 {
-	const struct world_model *model = looking->model;
-
-	return truth->connected && truth->since != 0 &&
-	       seconds(model, truth->since, looking->look->now) > looking->look->settled_s &&
-	       seconds(model, truth->known, looking->look->now) * MS_PER_S < UNSURE_MS &&
-	       seconds(model, truth->put_back, looking->look->now) * MS_PER_S > UNSURE_MS;
+	return world_is_sure(looking->model, truth, looking->look->settled_s, looking->look->now);
 }
 
 static void mark_slots(struct looking *looking)

@@ -37,7 +37,8 @@ struct world_model *world_model_open(const struct pg_load_plan *plan, struct pg_
 	model->truth = calloc(plan->players, sizeof(*model->truth));
 	model->observer = calloc(plan->players, sizeof(*model->observer));
 	model->suspect = calloc(MODEL_SUSPECTS, sizeof(*model->suspect));
-	if (model->truth && model->observer && model->suspect && world_look_open(model))
+	model->unseen = page->counts.unseen;
+	if (model->truth && model->observer && model->suspect && world_look_open(model) && world_glimpses_open(model))
 		return model;
 	world_model_close(model);
 	return NULL;
@@ -48,6 +49,7 @@ void world_model_close(struct world_model *model)
 	if (!model)
 		return;
 	world_look_close(model);
+	world_glimpses_close(model);
 	free(model->suspect);
 	free(model->observer);
 	free(model->truth);
@@ -128,6 +130,7 @@ static void begin_world(struct world_model *model, const struct world_known *wor
 	model->ended = model->told;
 	model->began = now;
 	model->clock.any = false;
+	world_glimpses_begin(model);
 	for (uint32_t i = 0; i < model->players; i++) {
 		model->truth[i].rejoined = now;
 		model->truth[i].since = 0;
@@ -135,7 +138,7 @@ static void begin_world(struct world_model *model, const struct world_known *wor
 	counter_add(&model->counts->worlds, 1);
 }
 
-static uint64_t begin_of(const struct world_model *model, uint32_t tick)
+uint64_t world_model_begin_of(const struct world_model *model, uint32_t tick)
 {
 	return model->clock.begin + tick * model->tick_cycles;
 }
@@ -143,10 +146,12 @@ static uint64_t begin_of(const struct world_model *model, uint32_t tick)
 /// Is the tick so far from where the clock is that it is of another world?
 static bool is_other_world(const struct world_model *model, uint32_t tick, uint64_t now)
 {
-	const int64_t expected = (int64_t)((now - model->clock.begin) / model->tick_cycles);
-	const int64_t apart = expected - (int64_t)tick;
+	int64_t expected;
 
-	return !model->clock.any || 2 * llabs(apart) > (int64_t)model->numbers.tick_hz;
+	if (!model->clock.any)
+		return true;
+	expected = (int64_t)((now - model->clock.begin) / model->tick_cycles);
+	return 2 * llabs(expected - (int64_t)tick) > (int64_t)model->numbers.tick_hz;
 }
 
 static void tell_clock(struct world_model *model, uint32_t tick, uint64_t now)
@@ -179,24 +184,41 @@ static void join(struct world_model *model, struct model_observer *observer, con
 
 static struct truth_moment moment_of(const struct world_model *model, uint32_t tick, uint64_t came)
 {
-	return (struct truth_moment){begin_of(model, tick), cycles(model, SLACK_MS) + model->round_trip, came};
+	return (struct truth_moment){world_model_begin_of(model, tick), cycles(model, SLACK_MS) + model->round_trip,
+				     came};
 }
 
-static void suspect(struct world_model *model, uint32_t player, uint32_t tick, uint64_t came,
-		    const struct world_spot *spot)
+static void suspect(struct world_model *model, struct model_suspect one)
 {
 	if (model->suspects == MODEL_SUSPECTS) {
 		counter_add(&model->counts->unchecked, 1);
 		return;
 	}
-	model->suspect[(model->first_suspect + model->suspects++) % MODEL_SUSPECTS] = (struct model_suspect){
-		.due = came + cycles(model, SUSPECTED_MS),
-		.world = model->world,
-		.player = player,
-		.tick = tick,
-		.came = came,
-		.spot = *spot,
-	};
+	one.due = one.came + cycles(model, SUSPECTED_MS);
+	one.world = model->world;
+	model->suspect[(model->first_suspect + model->suspects++) % MODEL_SUSPECTS] = one;
+}
+
+/// Can that be?
+static bool is_explained(const struct world_model *model, const struct model_suspect *one, uint64_t more_slack)
+{
+	struct truth_moment when = moment_of(model, one->tick, one->came);
+
+	when.slack += more_slack;
+	if (!one->is_glimpse)
+		return truth_explains(&model->truth[one->player], &model->numbers, &when, &one->spot);
+	when.slack += model->tick_cycles; // a worker that is late shows the tick before
+	return truth_allows(&model->truth[one->player], &model->numbers, &when, &one->area);
+}
+
+void world_model_place(struct world_model *model, uint32_t player, uint32_t tick, uint64_t came,
+		       const struct truth_area *area)
+{
+	const struct model_suspect one = {
+		.player = player, .tick = tick, .came = came, .is_glimpse = true, .area = *area};
+
+	if (!is_explained(model, &one, 0))
+		suspect(model, one);
 }
 
 static bool is_same(const struct world_spot *one, const struct world_spot *other)
@@ -208,9 +230,8 @@ static bool is_same(const struct world_spot *one, const struct world_spot *other
 static void check(struct world_model *model, uint32_t player, uint32_t tick, uint64_t came,
 		  const struct world_spot *spot)
 {
-	const struct truth_moment when = moment_of(model, tick, came);
-	struct truth *truth = &model->truth[player];
-	struct truth_frame *frame = &truth->frame[tick % TRUTH_FRAMES];
+	const struct model_suspect one = {.player = player, .tick = tick, .came = came, .spot = *spot};
+	struct truth_frame *frame = &model->truth[player].frame[tick % TRUTH_FRAMES];
 
 	counter_add(&model->counts->checked, 1);
 	if (frame->world == model->world && frame->tick == tick) {
@@ -220,8 +241,8 @@ static void check(struct world_model *model, uint32_t player, uint32_t tick, uin
 	}
 	if (frame->world != model->world || (int32_t)(frame->tick - tick) < 0)
 		*frame = (struct truth_frame){model->world, tick, *spot};
-	if (!truth_explains(truth, &model->numbers, &when, spot))
-		suspect(model, player, tick, came, spot);
+	if (!is_explained(model, &one, 0))
+		suspect(model, one);
 }
 
 /// As far as the view knows it from this very tick.
@@ -243,6 +264,8 @@ static void check_slots(struct world_model *model, const struct world_view *view
 
 		if (!spot || !slot->occupied)
 			continue;
+		if (what == WORLD_TOLD_FULL)
+			world_glimpses_named(model, slot->who.number, player);
 		if (player == model->players)
 			counter_add(&model->counts->strangers, 1);
 		else
@@ -267,7 +290,7 @@ static void look_around(struct world_model *model, uint32_t player, const struct
 	struct model_look look = {
 		.view = view,
 		.player = player,
-		.from = begin_of(model, observer->newest - WORLD_LOOK_TICKS),
+		.from = world_model_begin_of(model, observer->newest - WORLD_LOOK_TICKS),
 		.now = now,
 		.most = model->slots,
 		.hysteresis = (double)model->rules.hysteresis,
@@ -278,7 +301,8 @@ static void look_around(struct world_model *model, uint32_t player, const struct
 	world_look(model, &look);
 }
 
-void world_model_told(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now)
+void world_model_told(struct world_model *model, uint32_t player, const struct world_view *view, size_t bytes,
+		      uint64_t now)
 {
 	struct model_observer *observer = &model->observer[player];
 	const uint32_t tick = view->newest + (uint32_t)(int16_t)(uint16_t)(view->body.tick - view->newest);
@@ -293,6 +317,7 @@ void world_model_told(struct world_model *model, uint32_t player, const struct w
 	model->told = now;
 	tell_clock(model, tick, now);
 	check_slots(model, view, tick, now);
+	world_glimpses_told(model, player, view, tick, bytes, now);
 	if (note_tick(observer, tick) && tick % WORLD_LOOK_TICKS == player % WORLD_LOOK_TICKS)
 		look_around(model, player, view, now);
 }
@@ -305,7 +330,9 @@ static bool is_of_other_world(const struct world_model *model, uint32_t tick, co
 	const int64_t begin = (int64_t)model->clock.begin, ticks = (int64_t)model->tick_cycles;
 	const int64_t most_apart = (int64_t)(model->numbers.tick_hz / 2);
 
-	return !model->clock.any || (int64_t)tick < ((int64_t)sight->asked - begin) / ticks - most_apart ||
+	if (!model->clock.any)
+		return true;
+	return (int64_t)tick < ((int64_t)sight->asked - begin) / ticks - most_apart ||
 	       (int64_t)tick > ((int64_t)sight->came - begin) / ticks + most_apart;
 }
 
@@ -314,7 +341,7 @@ static void judge_sight(struct world_model *model, uint32_t player, uint32_t tic
 	struct model_look look = {
 		.view = sight->view,
 		.player = player,
-		.from = begin_of(model, tick - WORLD_LOOK_TICKS),
+		.from = world_model_begin_of(model, tick - WORLD_LOOK_TICKS),
 		.now = sight->came,
 		.most = sight->most < model->slots ? sight->most : model->slots,
 		.hysteresis = 1,
@@ -373,17 +400,13 @@ void world_model_looked(struct world_model *model, uint32_t player, const struct
 
 static void judge(struct world_model *model, const struct model_suspect *one)
 {
-	const struct truth *truth = &model->truth[one->player];
-	struct truth_moment when = moment_of(model, one->tick, one->came);
-
 	// Of a world that is over nobody knows the clock any more.
-	if (one->world != model->world || truth_explains(truth, &model->numbers, &when, &one->spot))
+	if (one->world != model->world || is_explained(model, one, 0))
 		return;
-	when.slack += cycles(model, WAITED_MS);
-	if (truth_explains(truth, &model->numbers, &when, &one->spot))
+	if (is_explained(model, one, cycles(model, WAITED_MS)))
 		counter_add(&model->counts->aged, 1);
 	else
-		counter_add(&model->counts->wrong, 1);
+		counter_add(one->is_glimpse ? &model->counts->glimpses_wrong : &model->counts->wrong, 1);
 }
 
 void world_model_turn(struct world_model *model, uint64_t now, bool all)

@@ -21,6 +21,7 @@
 #define POLLGATE_LOAD_WORLD_MODEL_H
 
 #include "load/walk.h"
+#include "load/world_glimpses.h"
 #include "load/world_sight.h"
 #include "load/world_truth.h"
 #include "pollgate_load.h"
@@ -49,7 +50,11 @@ struct model_suspect {
 	uint64_t due;
 	uint32_t world, player, tick;
 	uint64_t came; // TSC
-	struct world_spot spot;
+	bool is_glimpse;
+	union {
+		struct world_spot spot;
+		struct truth_area area;
+	};
 };
 
 /// Which of the ticks is when, as the datagrams say that took least; the two ends' clocks may drift apart a little.
@@ -95,6 +100,9 @@ struct world_model {
 	struct model_clock clock;
 	uint64_t round_trip; // cycles: the least that there was
 
+	struct world_glimpses_model glimpses;
+	uint64_t *unseen; // in the page: by latency_bucket()
+
 	struct model_suspect *suspect; // a ring
 	uint32_t first_suspect, suspects;
 };
@@ -112,7 +120,9 @@ void world_model_arrived(struct world_model *model, uint32_t player, uint64_t da
 void world_model_put_back(struct world_model *model, uint32_t player, const float position[3], uint64_t now);
 
 /// A WORLD_STATE was applied to the player's view: the last that it has.
-void world_model_told(struct world_model *model, uint32_t player, const struct world_view *view, uint64_t now);
+/// @param bytes  of its datagram
+void world_model_told(struct world_model *model, uint32_t player, const struct world_view *view, size_t bytes,
+		      uint64_t now);
 
 /// A player of profile plain was answered.
 void world_model_looked(struct world_model *model, uint32_t player, const struct world_sight *sight);
@@ -120,6 +130,13 @@ void world_model_looked(struct world_model *model, uint32_t player, const struct
 /// Judge what waits.
 /// @param all  also what is not due yet: at the end
 void world_model_turn(struct world_model *model, uint64_t now, bool all);
+
+/// When a tick begins, at the latest.
+uint64_t world_model_begin_of(const struct world_model *model, uint32_t tick);
+
+/// A glimpse shows a player there: in this tick, or in the one before.
+void world_model_place(struct world_model *model, uint32_t player, uint32_t tick, uint64_t came,
+		       const struct truth_area *area);
 
 // world_look.c
 
@@ -147,6 +164,12 @@ struct model_look {
 void world_look(struct world_model *model, const struct model_look *look);
 bool world_look_open(struct world_model *model);
 void world_look_close(struct world_model *model);
+
+/// Was it somewhere in this world for long enough, and does what it said arrive?
+bool world_is_sure(const struct world_model *model, const struct truth *truth, double settled_s, uint64_t now);
+
+/// No fewer than are in a square around a place, so far from it at most.
+uint32_t world_count_around(struct world_model *model, const float position[3], double reach_m, uint64_t now);
 
 double world_distance_m(const float one[3], const float other[3]);
 

@@ -114,7 +114,7 @@ const struct players_world *world_play_players(struct world_play *play)
 void world_play_ask(struct pgc_options *options)
 {
 	options->world = true;
-	options->world_glimpses = 0;     // which no model judges
+	options->world_glimpses = 0;     // kept: the model reads them as they come
 	options->answer_at_once = false; // what comes at each tick acknowledges
 }
 
@@ -261,7 +261,7 @@ void world_play_received(struct world_play *play, uint32_t player, const pgc_cli
 	pgc_read_statistics(client, &statistics);
 	counter_add(&play->counts->skipped, statistics.world_skipped - play->skipped[player]);
 	play->skipped[player] = statistics.world_skipped;
-	world_model_told(play->model, player, view, now);
+	world_model_told(play->model, player, view, bytes, now);
 }
 
 void world_play_joined(struct world_play *play, uint32_t player, uint64_t now)

@@ -158,32 +158,79 @@ static double parts(const struct truth_rules *rules, uint64_t from, uint64_t to)
 	return to > from ? (double)(to - from) / rules->cycles_per_part : 0;
 }
 
+/// What is told of one: a place and a velocity, or an area.
+struct told {
+	const struct world_spot *spot; // NULL: an area
+	const struct truth_area *area;
+};
+
+/// Is there such an age at which the straight leads there?
+static bool crosses(const struct truth_rules *rules, const struct truth_area *area, const struct line *line,
+		    double least, double most)
+{
+	const double error = POSITION_ERROR + VELOCITY_ERROR / rules->velocity_parts * rules->late_max / PARTS_OF_TICK;
+
+	for (unsigned axis = 0; axis < 2; axis++) {
+		const double low = area->low[axis] - error - line->position[axis];
+		const double high = area->high[axis] + error - line->position[axis];
+		const double pace = line->velocity[axis] / rules->velocity_parts / PARTS_OF_TICK;
+
+		if (nearbyint(line->velocity[axis]) == 0) {
+			if (low > 0 || high < 0)
+				return false;
+			continue;
+		}
+		least = fmax(least, fmin(low / pace, high / pace));
+		most = fmin(most, fmax(low / pace, high / pace));
+	}
+	return least <= most;
+}
+
+/// How old a movement may be in the tick, in parts.
+struct ages {
+	double least, most;
+};
+
+static struct ages ages_of(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+			   const struct truth_said *said)
+{
+	const bool any = said->arrived == UINT64_MAX || said->sent < truth->rejoined;
+
+	return (struct ages){
+		.least = any ? 0 : parts(rules, said->arrived, when->began - when->slack),
+		.most = parts(rules, said->sent, when->began + when->slack),
+	};
+}
+
 static bool explained_by(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
-			 const struct world_spot *spot, const struct truth_said *said)
+			 const struct told *told, const struct truth_said *said)
 {
 	const struct line line = line_of(rules, said->motion);
-	const double most = parts(rules, said->sent, when->began + when->slack);
-	const double least = said->arrived == UINT64_MAX || said->sent < truth->rejoined ?
-				     0 :
-				     parts(rules, said->arrived, when->began - when->slack);
+	const struct ages ages = ages_of(truth, rules, when, said);
 
-	if (has_velocity(spot, &line) && is_on(rules, spot, &line, least, fmin(most, rules->late_max)))
+	if (!told->spot) // who has stopped is where they came in all that time
+		return crosses(rules, told->area, &line, fmin(ages.least, rules->late_max),
+			       fmin(ages.most, rules->late_max));
+	if (has_velocity(told->spot, &line) &&
+	    is_on(rules, told->spot, &line, ages.least, fmin(ages.most, rules->late_max)))
 		return true;
-	return most >= rules->late_max && has_stopped(rules, spot, &line);
+	return ages.most >= rules->late_max && has_stopped(rules, told->spot, &line);
 }
 
 // ---------------------------------------------------------------- all of them
 
-static bool is_put_back(const struct truth *truth, const struct truth_rules *rules, const struct world_spot *spot)
+static bool is_put_back(const struct truth *truth, const struct truth_rules *rules, const struct told *told)
 {
 	const float motion[6] = {truth->put_to[0], truth->put_to[1], truth->put_to[2]};
 	const struct line line = line_of(rules, motion);
 
-	return is_standing(spot) && is_near(spot, line.position, POSITION_ERROR);
+	if (!told->spot)
+		return crosses(rules, told->area, &line, 0, 0);
+	return is_standing(told->spot) && is_near(told->spot, line.position, POSITION_ERROR);
 }
 
-bool truth_explains(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
-		    const struct world_spot *spot)
+static bool explains(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+		     const struct told *told)
 {
 	const uint64_t remembered = REMEMBERED_S * (uint64_t)(rules->cycles_per_part * PARTS_OF_TICK * rules->tick_hz);
 	uint64_t after = 0; // a movement that was said then has arrived for certain
@@ -197,10 +244,22 @@ bool truth_explains(const struct truth *truth, const struct truth_rules *rules, 
 			break;
 		if (said->arrived <= after)
 			continue;
-		if (explained_by(truth, rules, when, spot, said))
+		if (explained_by(truth, rules, when, told, said))
 			return true;
 		if (!said->doubtful && said->arrived <= when->began - when->slack && said->sent > after)
 			after = said->sent;
 	}
-	return truth->put_back > after && is_put_back(truth, rules, spot);
+	return truth->put_back > after && is_put_back(truth, rules, told);
+}
+
+bool truth_explains(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+		    const struct world_spot *spot)
+{
+	return explains(truth, rules, when, &(struct told){.spot = spot});
+}
+
+bool truth_allows(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+		  const struct truth_area *area)
+{
+	return explains(truth, rules, when, &(struct told){.area = area});
 }

@@ -61,6 +61,11 @@ struct truth_rules {
 	double late_max;        // parts, for which a player goes on
 };
 
+/// Where a glimpse says that somebody is, in quanta.
+struct truth_area {
+	double low[2], high[2];
+};
+
 /// When a tick was. A worker of the gateway reads its clock once a burst, so that it takes something for as much older than it is
 /// as the worker waited for its CPU then.
 struct truth_moment {
@@ -87,6 +92,10 @@ bool truth_has_said(const struct truth *truth, const float motion[6]);
 /// Can the player have been there?
 bool truth_explains(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
 		    const struct world_spot *spot);
+
+/// Can the player have been in there?
+bool truth_allows(const struct truth *truth, const struct truth_rules *rules, const struct truth_moment *when,
+		  const struct truth_area *area);
 
 /// Where the player said to be last.
 static inline const float *truth_position(const struct truth *truth)

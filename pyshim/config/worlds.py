@@ -82,6 +82,7 @@ class WorldConfig(Section):
     quantum_m: float = Field(default=...)  # declared because Python reads it: see `defined`
     tick_hz: int = Field(default=...)  # declared because Python reads it: see `defined`
     glimpses: int = Field(default=...)  # declared because Python reads it: see `defined`
+    budget_kbps: int = Field(default=...)  # declared because Python reads it: see `defined`
     hysteresis: float = Field(default=...)  # declared because Python reads it: see `defined`
     hearers: int = Field(default=...)  # declared because Python reads it: see `defined`
     max_speed_mps: float = Field(default=...)  # declared because Python reads it: see `defined`

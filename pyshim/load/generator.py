@@ -118,7 +118,9 @@ class Generator:
         counts = page.counts()
         latency = Latency.of(page.recorded(), counts.latency_sum_s, counts.latency_max_s)
         replied = Latency.of(page.recorded_replies(), counts.reply_sum_s, counts.reply_max_s)
-        return Result.of(trial, counts, Times(latency, replied), tsc_hz=page.tsc_hz, cut_short=self.stopped)
+        unseen = Latency.of(page.recorded_unseen(), counts.world.unseen_sum_s, counts.world.unseen_max_s)
+        times = Times(latency, replied, unseen)
+        return Result.of(trial, counts, times, tsc_hz=page.tsc_hz, cut_short=self.stopped)
 
     def stop(self) -> None:
         """End the running trial at once, and every later one; run() returns what there is.

@@ -104,6 +104,10 @@ class Page:
         """Times until the game's replies that occurred, in ns, and how often each did."""
         return _recorded(self.native.counts.reply)
 
+    def recorded_unseen(self) -> list[tuple[int, int]]:
+        """Times for which those in range of a player went unseen, in ns, and how often each was found."""
+        return _recorded(self.native.counts.unseen)
+
     def close(self) -> None:
         """Unmap and close; the memory lives on in whoever else has it."""
         ffi.release(self.native)
@@ -218,6 +222,8 @@ def _fill_world(out: Any, world: World) -> None:
         "hysteresis",
         "hearers",
         "extrapolate_ms",
+        "glimpses",
+        "budget_kbps",
     ):
         setattr(out, name, getattr(world, name))
 

@@ -257,7 +257,9 @@ def _step(played: Played, load: Load) -> StepReport:
         latency=_latency(result.latency),
         sessions=_sessions(result) if sessions else None,
         game=_replies(result) if sessions else None,
-        world=world_report(result.world, load.crowd.world, round_.trial.players, result.elapsed_s)
+        world=world_report(
+            result.world, result.unseen, load.crowd.world, round_.trial.players, result.elapsed_s
+        )
         if load.crowd.world
         else None,
         by_type=_by_type(result),

@@ -102,10 +102,14 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long it took until messages were acknowledged, and until the game behind the gate replied."""
+    """How long it took until messages were acknowledged, and until the game behind the gate replied.
+
+    And for how long those in range of players of a world, who have no slot, went unseen.
+    """
 
     acknowledged: Latency
     replied: Latency
+    unseen: Latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class Result(Counts):
     tsc_hz: int
     latency: Latency
     replied: Latency
+    unseen: Latency
     cut_short: bool  # it was stopped: the figures are those of the time until then
 
     @classmethod
@@ -128,6 +133,7 @@ class Result(Counts):
             tsc_hz=tsc_hz,
             latency=times.acknowledged,
             replied=times.replied,
+            unseen=times.unseen,
             cut_short=cut_short,
         )
 

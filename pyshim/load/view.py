@@ -174,7 +174,9 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
         if result.heard or result.sent_of_type["game"]:
             yield f"{name}: {_replies(result)}", ""
         if load.crowd.world is not None:
-            yield from world_notes(result.world, load.crowd.world, each.round.trial.players, result.elapsed_s)
+            yield from world_notes(
+                result.world, result.unseen, load.crowd.world, each.round.trial.players, result.elapsed_s
+            )
         if result.duplicated:
             yield (
                 f"{name}: what came twice was answered twice: does another gateway have this address, too? "

@@ -43,6 +43,8 @@ class World:
     hysteresis: float
     hearers: int
     extrapolate_ms: int
+    glimpses: int
+    budget_kbps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def world_of(config: Config, name: str, players: int, walking: Walking) -> World
         hysteresis=world.hysteresis,
         hearers=world.hearers,
         extrapolate_ms=world.movement.extrapolate_ms,
+        glimpses=world.glimpses,
+        budget_kbps=world.budget_kbps,
     )
 
 

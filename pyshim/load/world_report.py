@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pyshim.load.result import Latency
 from pyshim.load.world import Impairment, World
 from pyshim.load.world_result import WorldCounts
 from pyshim.views import units
@@ -28,6 +29,16 @@ class EventsReport(_Part):
     stray: int = Field(description="Heard by who was not meant.")
     disordered: int = Field(description="Heard before an earlier one of the same order.")
     doubtful: int = Field(description="Of which nobody knows whether the gateway took them.")
+
+
+class UnseenReport(_Part):
+    """For how long those in range of some of the players, who have no slot, were in no glimpse either."""
+
+    count: int = Field(description="Times that it was looked for.")
+    late: int = Field(description="Of them, longer than the specification allows.")
+    p50_s: float | None
+    p99_s: float | None
+    max_s: float | None
 
 
 class WorldReport(_Part):
@@ -52,6 +63,11 @@ class WorldReport(_Part):
     )
     corrections: int = Field(description="Players who were put back.")
     worlds: int = Field(description="That began: one, and one more after each crash of the gateway.")
+    glimpses: int = Field(description="Of players without a slot, or with one, as players were shown them.")
+    glimpses_unknown: int = Field(description="Of a number of which nobody knows whose it is.")
+    glimpses_wrong: int = Field(description="Where nobody was.")
+    glimpses_beyond: int = Field(description="Farther than the radius and a cell's diagonal.")
+    unseen: UnseenReport
     events: EventsReport
     rebinds: int = Field(description="Times that a player went on from another port.")
     dropped: int = Field(description="Datagrams, by the network that was asked for.")
@@ -82,18 +98,31 @@ class NetworkScenario(_Part):
     rebind_s: float
 
 
-def world_report(counts: WorldCounts, world: World, players: int, seconds: float) -> WorldReport:
+def world_report(
+    counts: WorldCounts, unseen: Latency, world: World, players: int, seconds: float
+) -> WorldReport:
     """The report of one step."""
     same = {name: getattr(counts, name) for name in WorldReport.model_fields if hasattr(counts, name)}
     return WorldReport(
         **{
             **same,
             "bytes_per_player_s": counts.state_bytes / players / seconds if seconds else 0.0,
+            "unseen": _unseen(counts, unseen),
             "events": _events(counts),
             "rebinds": counts.moved,
             "faults": list(counts.faults),
             "warnings": list(counts.warnings(world.tick_hz)),
         }
+    )
+
+
+def _unseen(counts: WorldCounts, times: Latency) -> UnseenReport:
+    return UnseenReport(
+        count=counts.unseen,
+        late=counts.unseen_late,
+        p50_s=times.p50_s,
+        p99_s=times.p99_s,
+        max_s=times.max_s,
     )
 
 
@@ -117,7 +146,9 @@ def network_scenario(impairment: Impairment) -> NetworkScenario:
     )
 
 
-def world_notes(counts: WorldCounts, world: World, players: int, seconds: float) -> Iterator[tuple[str, str]]:
+def world_notes(
+    counts: WorldCounts, unseen: Latency, world: World, players: int, seconds: float
+) -> Iterator[tuple[str, str]]:
     """Lines below the table, each with its style."""
     count = units.count
     kbps = counts.state_bytes * 8 / 1000 / players / seconds if seconds else 0.0
@@ -129,6 +160,16 @@ def world_notes(counts: WorldCounts, world: World, players: int, seconds: float)
         f"{kbps:.0f} kbit/s of states a player",
         "",
     )
+    if counts.glimpses:
+        yield (
+            f"glimpses: {count(counts.glimpses)} checked, {count(counts.glimpses_wrong)} wrong, "
+            f"{count(counts.glimpses_beyond)} beyond the radius, "
+            f"{count(counts.glimpses_unknown)} of unknown numbers; "
+            f"who has no slot went unseen for {units.duration(unseen.p50_s)} at p50, "
+            f"{units.duration(unseen.p99_s)} at p99, {units.duration(unseen.max_s)} at most; "
+            f"{count(counts.unseen_late)} of {count(counts.unseen)} times for longer than may be",
+            "",
+        )
     yield (
         f"events: {count(counts.events_said)} said, {count(counts.events_due)} due, "
         f"{count(counts.events_heard)} heard, {count(counts.events_lost)} lost "

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_NANOSECOND = 1e-9
 _LOOK_TICKS = 16  # as in the model: so many in a row
 _JUDGED_TICKS = 4 * _LOOK_TICKS  # who has been there for twice as many, and until it is the player's turn
 
@@ -31,6 +32,14 @@ class WorldCounts:
     beyond: int
     corrections: int
     worlds: int
+    glimpses: int
+    glimpses_unknown: int
+    glimpses_wrong: int
+    glimpses_beyond: int
+    unseen: int
+    unseen_late: int
+    unseen_sum_ns: int
+    unseen_max_ns: int
     events_said: int
     events_due: int
     events_heard: int
@@ -46,6 +55,16 @@ class WorldCounts:
     delayed: int
 
     @property
+    def unseen_sum_s(self) -> float:
+        """Of all times for which somebody went unseen."""
+        return self.unseen_sum_ns * _NANOSECOND
+
+    @property
+    def unseen_max_s(self) -> float:
+        """The longest of them."""
+        return self.unseen_max_ns * _NANOSECOND
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """What must not be, a sentence each; () when all is as it should be."""
         return tuple(self._faults())
@@ -57,6 +76,15 @@ class WorldCounts:
             yield f"{self.missing:,} of {self.due:,} who had to be in sight were not"
         if self.beyond:
             yield f"{self.beyond:,} were in sight beyond the leave radius"
+        if self.glimpses_wrong:
+            yield f"{self.glimpses_wrong:,} of {self.glimpses:,} glimpses were of where nobody was"
+        if self.glimpses_beyond:
+            yield f"{self.glimpses_beyond:,} of {self.glimpses:,} glimpses were of beyond the radius"
+        if self.unseen_late:
+            yield (
+                f"{self.unseen_late:,} of {self.unseen:,} times somebody in range and without a slot went "
+                "unseen for longer than may be"
+            )
         if self.events_lost > self.events_given_up:
             yield (
                 f"{self.events_lost:,} of {self.events_due:,} events were not heard, and the gateway said so "

@@ -59,7 +59,7 @@ def result(trial: Trial | None = None, *, cut_short: bool = False, **changes: An
     return Result.of(
         trial or Trial(100, 1.0, 1000.0),
         counts(**changes),
-        Times(Latency.of([(1000, 900), (5000, 100)], 1.4e-3, 5e-6), NO_LATENCY),
+        Times(Latency.of([(1000, 900), (5000, 100)], 1.4e-3, 5e-6), NO_LATENCY, NO_LATENCY),
         tsc_hz=TSC_HZ,
         cut_short=cut_short,
     )

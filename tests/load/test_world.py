@@ -66,6 +66,20 @@ def test_all_in_one_point_see_and_hear_what_they_should(deployment: Deployment) 
     assert deployment.total("world_looks_capped_total") > PLAYERS
 
 
+@pytest.mark.parametrize("network", [(), IMPAIRED], ids=["good", "bad"])
+def test_who_is_in_range_and_has_no_slot_is_seen_by_turns(
+    deployment: Deployment, network: tuple[str, ...]
+) -> None:
+    longer = World(PLAYERS, 10)
+    prefix = deployment.wire.players.prefix
+    seen = longer.play(deployment.gate.config_path, "--walk", "crowd", *network, before=prefix)
+    assert seen["glimpses"] > 20 * PLAYERS * longer.seconds
+    assert seen["glimpses_unknown"] < seen["glimpses"] / 100
+    assert seen["unseen"]["count"] > 20 * PLAYERS
+    assert seen["unseen"]["late"] == 0
+    assert 0 < seen["unseen"]["p50_s"] <= seen["unseen"]["p99_s"] <= seen["unseen"]["max_s"]
+
+
 def test_a_network_that_loses_doubles_and_reorders_changes_nothing_of_that(deployment: Deployment) -> None:
     seen = play(deployment, *IMPAIRED)
     assert min(seen["dropped"], seen["doubled"], seen["delayed"]) > PLAYERS

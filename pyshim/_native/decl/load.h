@@ -24,6 +24,8 @@ struct pg_load_world {
 	float hysteresis;
 	uint32_t hearers;
 	uint32_t extrapolate_ms;
+	uint32_t glimpses;
+	uint32_t budget_kbps;
 };
 
 struct pg_load_impairment {
@@ -92,6 +94,13 @@ struct pg_load_world_counts {
 	uint64_t beyond;
 	uint64_t corrections;
 	uint64_t worlds;
+	uint64_t glimpses;
+	uint64_t glimpses_unknown;
+	uint64_t glimpses_wrong;
+	uint64_t glimpses_beyond;
+	uint64_t unseen;
+	uint64_t unseen_late;
+	uint64_t unseen_sum_ns, unseen_max_ns;
 	uint64_t events_said;
 	uint64_t events_due;
 	uint64_t events_heard;
@@ -140,6 +149,7 @@ struct pg_load_counts {
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[...];
 	uint64_t reply[...];
+	uint64_t unseen[...];
 	struct pg_load_world_counts world;
 };
 
