@@ -157,6 +157,7 @@ def _recording() -> dict[str, Any]:
     written = {
         "path": {"type": "string", "description": "on the gateway's host"},
         "bytes": {"type": "integer"},
+        "sha256": {"type": "string", "description": "of all but its last line, which says it"},
         "took": {"type": "number", "description": "seconds"},
     }
     return {recorded.PATH: {"post": _operation("Write the recording", {201: written}, (400, 503))}}

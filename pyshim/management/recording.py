@@ -36,5 +36,11 @@ class _Handlers:
         except UnavailableError as problem:
             return refusal(503, str(problem))
         return JSONResponse(
-            {"path": str(saved.path), "bytes": saved.size_bytes, "took": round(saved.took_s, 3)}, 201
+            {
+                "path": str(saved.path),
+                "bytes": saved.size_bytes,
+                "sha256": saved.sha256,
+                "took": round(saved.took_s, 3),
+            },
+            201,
         )

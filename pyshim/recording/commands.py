@@ -51,22 +51,37 @@ def told(moment: datetime) -> str:
 
 
 def replay(path: Path, *, as_json: bool, player: int | None) -> bool:
-    """Print what comes of it; whether all frames are as they were published.
+    """Print what comes of it; whether the file and all frames are as they were.
 
     Raises:
         UsageError: it is no recording, or nobody of that number is in it.
         UnavailableError: it takes too much memory.
     """
     with closing(Recording(path)) as recording:
+        is_as_written = _compare(recording)
         if player is not None:
             _print_player(recording, player, as_json=as_json)
-            return True
+            return is_as_written
         parts = list(_parts(recording))
+        said = recording.said_sha256()
     if as_json:
-        print(json.dumps(_object(path, recording.header, parts)))
+        print(json.dumps(_object(path, recording.header, said, parts)))
     else:
-        _print_parts(recording.header, parts)
-    return not any(part.differing for part in parts)
+        _print_parts(recording.header, said, parts)
+    return is_as_written and not any(part.differing for part in parts)
+
+
+def _compare(recording: Recording) -> bool:
+    """Whether the file is as it was written, as far as it says."""
+    said, found = recording.said_sha256(), recording.found_sha256()
+    if said in {None, found}:
+        return True
+    print(
+        f"{recording.path}: the recording was changed since it was written: it says that its sha256 is "
+        f"{said}, and that is {found}",
+        file=sys.stderr,
+    )
+    return False
 
 
 def _parts(recording: Recording) -> Iterator[Part]:
@@ -78,9 +93,10 @@ def _parts(recording: Recording) -> Iterator[Part]:
         yield from found.values()
 
 
-def _object(path: Path, header: Header, parts: list[Part]) -> dict[str, Any]:
+def _object(path: Path, header: Header, sha256: str | None, parts: list[Part]) -> dict[str, Any]:
     return {
         "file": str(path),
+        "sha256": sha256,
         "version": header.version,
         "saved": header.saved,
         "why": header.why,
@@ -100,8 +116,9 @@ def _object(path: Path, header: Header, parts: list[Part]) -> dict[str, Any]:
     }
 
 
-def _print_parts(header: Header, parts: list[Part]) -> None:
+def _print_parts(header: Header, sha256: str | None, parts: list[Part]) -> None:
     print(f"recorded by pollgate {header.version}, saved {header.saved}: {header.why}")
+    print(f"sha256 {sha256}" if sha256 else "it has no sum of its own, as recordings of before")
     for part in parts:
         who = f"world {part.world}, worker {part.worker}"
         if part.first is None or part.last is None:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The file of a recording: two lines of text, then what each worker wrote down, one after the other.
+"""The file of a recording: two lines of text, what each worker wrote down one after the other, a last line.
 
 The first line is MAGIC, the second one JSON: `Header`. What workers wrote is laid out as
-dpdk_app/world/journal.h says, from the beginning of a block on.
+dpdk_app/world/journal.h says, from the beginning of a block on. The last line is `sha256 ` and the sum of all
+before it, in hexadecimal digits (FIPS 180-4): frames have sums of their own, but not what has no effect on
+any.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import mmap
 import os
@@ -20,7 +23,10 @@ from typing import Any
 
 from pyshim.errors import UnavailableError, UsageError
 
-MAGIC = b"pollgate recording 2\n"
+MAGIC = b"pollgate recording 3\n"
+_WITHOUT_SUM = b"pollgate recording 2\n"  # as files of before are, which have no last line
+_SUM = b"sha256 "
+_SUM_BYTES = len(_SUM) + 2 * hashlib.sha256().digest_size + 1
 _HEADER_BYTES_MAX = 1 << 20
 _WORLDS_MAX = 32
 _WORKERS_MAX = 32
@@ -53,6 +59,7 @@ class Saved:
 
     path: Path
     size_bytes: int
+    sha256: str  # as its last line says; whoever keeps that elsewhere can tell another file from it
     took_s: float
 
 
@@ -81,26 +88,31 @@ def cannot(path: Path, problem: OSError) -> UnavailableError:
     )
 
 
-def write_recording(path: Path, header: Header, journals: Iterable[bytes | memoryview]) -> int:
-    """Replace the file at `path`, for its owner alone to read; returns its bytes.
+def write_recording(path: Path, header: Header, journals: Iterable[bytes | memoryview]) -> tuple[int, str]:
+    """Replace the file at `path`, for its owner alone to read; returns its bytes, and its sum.
 
     Raises:
         OSError: it cannot be written; what was there stays.
     """
+    summed = hashlib.sha256()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(MAGIC)
-            file.write(json.dumps(asdict(header), separators=(",", ":")).encode() + b"\n")
-            for journal in journals:
-                file.write(journal)
+            for piece in (MAGIC, _line(header), *journals):
+                file.write(piece)
+                summed.update(piece)
+            file.write(_SUM + summed.hexdigest().encode() + b"\n")
             written = file.tell()
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):
             Path(name).unlink()
         raise
-    return written
+    return written, summed.hexdigest()
+
+
+def _line(header: Header) -> bytes:
+    return json.dumps(asdict(header), separators=(",", ":")).encode() + b"\n"
 
 
 class Recording:
@@ -126,7 +138,7 @@ class Recording:
             raise
 
     def _read_header(self) -> tuple[Header, int]:
-        if self._map[: len(MAGIC)] != MAGIC:
+        if self._map[: len(MAGIC)] not in {MAGIC, _WITHOUT_SUM}:
             raise UsageError(
                 f"{self.path}: this is no recording of this version of pollgate, which begins with "
                 f"{MAGIC.decode().strip()!r}"
@@ -138,7 +150,8 @@ class Recording:
             header = None
         if header is None:
             raise UsageError(f"{self.path}: the recording's second line says nothing that can be read")
-        length = end + 1 + sum(header.workers)
+        self._end = end + 1 + sum(header.workers)
+        length = self._end + (_SUM_BYTES if self._map[: len(MAGIC)] == MAGIC else 0)
         if length != len(self._map):
             raise UsageError(
                 f"{self.path}: the recording has {len(self._map)} bytes and should have {length}; it was "
@@ -150,6 +163,16 @@ class Recording:
         """What a worker wrote down."""
         begin = self._at + sum(self.header.workers[:worker])
         return memoryview(self._map)[begin : begin + self.header.workers[worker]]
+
+    def said_sha256(self) -> str | None:
+        """As its last line says; None: files of before have none."""
+        last = self._map[self._end :]
+        return last.removeprefix(_SUM).decode("ascii", "replace").strip() if last else None
+
+    def found_sha256(self) -> str:
+        """Of all before the last line, as it is now."""
+        with memoryview(self._map) as whole, whole[: self._end] as summed:
+            return hashlib.sha256(summed).hexdigest()
 
     def close(self) -> None:
         """Let go of the file; all views of it must be gone."""

@@ -57,10 +57,10 @@ class RecordingMemory:
                 workers=tuple(map(len, journals)),
             )
             try:
-                size = write_recording(path, header, journals)
+                size, sha256 = write_recording(path, header, journals)
             except OSError as problem:
                 raise cannot(path, problem) from problem
-        return Saved(path, size, time.monotonic() - began)
+        return Saved(path, size, sha256, time.monotonic() - began)
 
     def _journals(self, last_us: int) -> Iterator[memoryview]:
         workers = len(self._plan.workers)

@@ -13,6 +13,10 @@ from pyshim.recording.keeping import RecordingMemory
 _WAIT_S = 30.0  # at the end, for a file that is being written
 
 
+def _told(saved: Saved) -> str:
+    return f"{saved.path} ({saved.size_bytes >> 10} KiB, sha256 {saved.sha256})"
+
+
 class RecordingKeeper:
     """What is told of it goes to the operator; without a memory nothing is recorded and nothing done."""
 
@@ -59,7 +63,7 @@ class RecordingKeeper:
         except PollgateError as problem:
             self._told.put(("error", str(problem)))
         else:
-            self._told.put(("info", f"what led to it is in {saved.path} ({saved.size_bytes >> 10} KiB)"))
+            self._told.put(("info", f"what led to it is in {_told(saved)}"))
 
     def finish(self) -> None:
         """The run has ended: write the last seconds."""
@@ -72,7 +76,7 @@ class RecordingKeeper:
         except PollgateError as problem:
             self._told.put(("error", str(problem)))
         else:
-            self._told.put(("info", f"the recording is in {saved.path} ({saved.size_bytes >> 10} KiB)"))
+            self._told.put(("info", f"the recording is in {_told(saved)}"))
 
     def news(self) -> list[tuple[str, str]]:
         """What there is to tell the operator: a level and a sentence each."""

@@ -79,6 +79,7 @@ def test_what_was_recorded_is_done_again_to_the_bit(deployment: Deployment, reco
     assert answer.status == 201
     assert answer.body["path"] == str(recorded)
     assert answer.body["bytes"] == recorded.stat().st_size
+    assert recorded.read_bytes().endswith(f"sha256 {answer.body['sha256']}\n".encode())
     found = parts(recorded)
     assert found["meadow"]["frames"] > 100
     assert found["brook"]["frames"] > 30

@@ -77,10 +77,13 @@ def of_other_worlds(data: bytes) -> bytes:
     return data.replace(b'"worlds":[{', b'"worlds":[5,{')
 
 
+def before(journal: bytes) -> bytes:
+    """As files were that had no sum."""
+    return b"pollgate recording 2\n" + json.dumps(asdict(header(len(journal)))).encode() + b"\n" + journal
+
+
 def impossible(_: bytes) -> bytes:
-    journal = entry(STEP, "IIII", 1, 0, 0, 0)
-    text = json.dumps(asdict(header(len(made() + journal)))).encode()
-    return MAGIC + text + b"\n" + made() + journal
+    return before(made() + entry(STEP, "IIII", 1, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,37 @@ def test_what_is_no_recording_is_refused(
     assert found.stderr.startswith(f"{path}: ")
     assert sentence in found.stderr
     assert found.stderr.count("\n") == 1
+
+
+def test_a_file_of_before_can_be_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "a.rec"
+    path.write_bytes(before(made()))
+    found = replay(path)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "no sum" in found.stdout
+
+
+def test_a_change_that_changes_no_frame_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.rec", made())
+    whole = path.read_bytes()
+    said = subprocess.run(
+        f"head -c -72 {path} | sha256sum", shell=True, capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    assert json.loads(replay(path, "--json").stdout)["sha256"] == said
+    path.write_bytes(whole.replace(b"the gateway ended", b"the gateway ender"))
+    for arguments in ((), ("--json",)):
+        found = replay(path, *arguments)
+        assert found.returncode == 1
+        assert f"changed since it was written: it says that its sha256 is {said}, and" in found.stderr
+
+
+@pytest.mark.parametrize("at", range(0, 4096, 97))
+def test_no_bit_of_a_file_can_be_changed_unnoticed(at: int, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.rec", made() + bytes(0))
+    data = bytearray(path.read_bytes())
+    data[at % len(data)] ^= 1 << at % 8
+    path.write_bytes(data)
+    assert replay(path).returncode in {1, 2}
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
