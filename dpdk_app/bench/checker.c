@@ -127,11 +127,11 @@ static double place(const struct checker *c, const struct checked_move *move, ui
 }
 
 static double error_of(const struct checker *c, const struct checked_move *move, uint64_t frame,
-		       const int32_t position[3])
+		       const int32_t position[3], unsigned axes)
 {
 	double greatest = 0;
 
-	for (unsigned axis = 0; axis < 3; axis++)
+	for (unsigned axis = 0; axis < axes; axis++)
 		greatest = fmax(greatest, fabs(place(c, move, frame, axis) - position[axis]));
 	return greatest;
 }
@@ -151,24 +151,25 @@ static double allowed(const struct checker *c, const struct checked_move *move, 
 
 /// How much more than that it is off.
 static double excess(const struct checker *c, const struct checked_move *move, uint64_t frame,
-		     const int32_t position[3])
+		     const int32_t position[3], unsigned axes)
 {
-	return error_of(c, move, frame, position) - allowed(c, move, frame);
+	return error_of(c, move, frame, position, axes) - allowed(c, move, frame);
 }
 
 /// A movement that came while its frame was being written may be in it; of a player of whom several wait, there can be several.
+/// @param axes  2 or 3, which are told
 static double least_excess(const struct checker *c, const struct checked_mover *mover, uint64_t frame,
-			   const int32_t position[3])
+			   const int32_t position[3], unsigned axes)
 {
 	const struct checked_move *before = move_before(mover, frame);
-	double least = before ? excess(c, before, frame, position) : INFINITY;
+	double least = before ? excess(c, before, frame, position, axes) : INFINITY;
 
 	for (uint32_t i = 1; i <= CHECKED_MOVES && i <= mover->moves; i++) {
 		const struct checked_move *move = &mover->move[(mover->moves - i) % CHECKED_MOVES];
 
 		if (move->at <= frame)
 			break;
-		least = fmin(least, excess(c, move, frame, position));
+		least = fmin(least, excess(c, move, frame, position, axes));
 	}
 	return least;
 }
@@ -180,7 +181,7 @@ static void check_slot(struct checker *c, const struct reader_seen *seen, uint64
 	const uint32_t n = c->movers->walks.players;
 	const struct checked_mover *mover = &c->mover[c->by_identity[seen->identity <= n ? seen->identity : 0]];
 	const struct checked_move *move = move_before(mover, frame);
-	const double off = mover->moves != 0 ? least_excess(c, mover, frame, seen->position) : INFINITY;
+	const double off = mover->moves != 0 ? least_excess(c, mover, frame, seen->position, 3) : INFINITY;
 
 	c->checked++;
 	c->wrong += !(off <= 0);
@@ -205,14 +206,8 @@ static void check_glimpse(struct checker *c, const struct reader_seen *seen, int
 {
 	const uint32_t player = player_of(c, seen->number);
 	const struct checked_mover *mover = player < c->movers->walks.players ? &c->mover[player] : NULL;
-	bool right = mover && mover->moves != 0;
+	const bool right = mover && mover->moves != 0 && least_excess(c, mover, frame, seen->position, 2) <= off;
 
-	for (unsigned axis = 0; right && axis < 2; axis++) {
-		const struct checked_move *move = move_before(mover, frame);
-
-		right = move &&
-			fabs(place(c, move, frame, axis) - seen->position[axis]) <= off + allowed(c, move, frame);
-	}
 	c->glimpses_checked++;
 	c->glimpses_wrong += !right;
 }
