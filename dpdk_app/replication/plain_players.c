@@ -226,6 +226,19 @@ static void find_bodies(const struct replica *replica, const struct plain_choice
 	}
 }
 
+/// Another worker that was kept from its CPU publishes this frame soon: without it, whoever is there would be missing.
+static bool is_soon_published(const struct replica *replica, const struct plain_choice *choice)
+{
+	for (uint32_t i = 0; i < choice->count; i++) {
+		const struct world_part *part = replica->parts->part[world_part_of(choice->who[i])];
+		const uint32_t late = replica->tick - world_published(part);
+
+		if (unlikely(late != 0 && late <= WORLD_TURN_TICKS))
+			return true;
+	}
+	return false;
+}
+
 /// Of the nearest, as many as there is room for.
 static size_t put_state(const struct replica *replica, const struct plain_choice *choice, uint8_t epoch, uint8_t *at,
 			size_t room)
@@ -264,6 +277,8 @@ static size_t look(const struct replication *replication, const struct replica *
 		return 0;
 	rank = plain_player_rank(replica, player);
 	if (!is_recent(replica, &player->choice) && !choose(replication, replica, player, rank))
+		return 0;
+	if (replica->tick - player->looked <= WORLD_TURN_TICKS && is_soon_published(replica, &player->choice))
 		return 0;
 	player->looked = replica->tick;
 	bytes = put_state(replica, &player->choice, epoch, at, room);

@@ -77,6 +77,7 @@ def test_a_network_that_loses_and_reorders_changes_nothing_of_that(deployment: D
 
 
 @needs_two_cpus
+@pytest.mark.alone
 def test_players_of_two_workers_are_told_of_each_other(wire: Wire, engine: str, tmp_path: Path) -> None:
     of_two: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}}
     if engine == "dpdk":

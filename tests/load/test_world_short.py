@@ -47,6 +47,7 @@ def play(gate: Gate, port: int, rules: str, *args: str) -> tuple[int, dict[str, 
     return done.returncode, step["world"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("profile", ["session", "plain"])
 def test_who_is_alone_sees_nobody_and_that_is_right(
     gate: Gate, ports: tuple[int, int, int], profile: str
