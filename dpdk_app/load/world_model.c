@@ -371,11 +371,15 @@ static void take_sight(struct world_model *model, uint32_t player, const struct 
 	judge_sight(model, player, tick, sight);
 }
 
-static void miss_sight(struct world_model *model, uint32_t player)
+/// Whoever asks often asks many times in a tick.
+static void miss_sight(struct world_model *model, uint32_t player, uint64_t now)
 {
 	struct model_observer *observer = &model->observer[player];
 
-	if (++observer->untold < WORLD_LOOK_ANSWERS)
+	if (observer->untold++ == 0)
+		observer->untold_since = now;
+	if (observer->untold < WORLD_LOOK_ANSWERS ||
+	    now - observer->untold_since < WORLD_LOOK_TICKS * model->tick_cycles)
 		return;
 	observer->untold = 0;
 	counter_add(&model->counts->due, 1);
@@ -389,7 +393,7 @@ void world_model_looked(struct world_model *model, uint32_t player, const struct
 	if (!truth_has_said(&model->truth[player], sight->motion))
 		world_model_put_back(model, player, sight->motion, sight->came);
 	if (!sight->view) {
-		miss_sight(model, player);
+		miss_sight(model, player, sight->came);
 		return;
 	}
 	model->observer[player].untold = 0;

@@ -15,7 +15,7 @@
 //
 // What a player of profile plain is told is judged likewise, but that no look remembers whom the one before found: the hysteresis is 1,
 // nobody is told with d > radius + m, and "all slots" are those that the answer has room for. Whoever is somewhere is told
-// something in one of WORLD_LOOK_ANSWERS answers in a row.
+// something in one of WORLD_LOOK_ANSWERS answers in a row, or within WORLD_LOOK_TICKS.
 
 #ifndef POLLGATE_LOAD_WORLD_MODEL_H
 #define POLLGATE_LOAD_WORLD_MODEL_H
@@ -39,10 +39,11 @@
 struct model_observer {
 	uint32_t world; // it is in; 0: none yet
 	uint8_t epoch;
-	uint32_t newest;    // tick
-	uint32_t run_began; // tick from which on it had them all
-	uint64_t skipped;   // that is counted already
-	uint32_t untold;    // answers in a row that told nothing
+	uint32_t newest;       // tick
+	uint32_t run_began;    // tick from which on it had them all
+	uint64_t skipped;      // that is counted already
+	uint32_t untold;       // answers in a row that told nothing
+	uint64_t untold_since; // TSC at which the first of them came
 };
 
 /// What is judged once more when it is known what arrived.
