@@ -218,8 +218,8 @@ ALWAYS_INLINE bool is_look(const struct burst *burst, const struct plain_frames 
 }
 
 /// Prefetch where players in worlds move, and what they ask for: all of a burst before any of it is answered.
-static COLD void bring_players(const struct ingress *ingress, const struct burst *burst,
-			       const struct plain_frames *lanes)
+static __attribute__((noinline)) void bring_players(const struct ingress *ingress, const struct burst *burst,
+						    const struct plain_frames *lanes)
 {
 	const struct replication *replication = ingress->shard->replication;
 	const unsigned n = lanes->game_count;

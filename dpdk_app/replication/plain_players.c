@@ -214,16 +214,20 @@ static const struct full_body *body_of(const struct replica *replica, world_refe
 	return made;
 }
 
-static void find_bodies(const struct replica *replica, const struct plain_choice *choice, unsigned most,
-			struct told *told)
+/// @return how many there was no room to look for
+static uint32_t find_bodies(const struct replica *replica, const struct plain_choice *choice, unsigned most,
+			    struct told *told)
 {
+	uint32_t i = 0;
+
 	told->count = 0;
-	for (uint32_t i = 0; i < choice->count && told->count < most; i++) {
+	for (; i < choice->count && told->count < most; i++) {
 		const struct full_body *body = body_of(replica, choice->who[i], &told->made[told->count]);
 
 		if (body)
 			told->body[told->count++] = body;
 	}
+	return choice->count - i;
 }
 
 /// Another worker that was kept from its CPU publishes this frame soon: without it, whoever is there would be missing.
@@ -244,13 +248,14 @@ static size_t put_state(const struct replica *replica, const struct plain_choice
 			size_t room)
 {
 	struct world_state head = {.tick = (uint16_t)replica->tick, .epoch = epoch};
+	const unsigned most = (unsigned)(8 * (room - sizeof(head) - BITS_SLACK) / FULL_BITS);
 	struct told told;
+	const uint32_t left_out = find_bodies(replica, choice, most, &told);
 
-	find_bodies(replica, choice, (unsigned)(8 * (room - sizeof(head) - BITS_SLACK) / FULL_BITS), &told);
 	head.exceptions = (uint8_t)told.count;
 	memcpy(at, &head, sizeof(head));
 	counter_add(&replica->counts->told_in_full, told.count);
-	counter_add(&replica->counts->left_out, choice->count - told.count);
+	counter_add(&replica->counts->left_out, left_out);
 	return (size_t)(full_put_all(at + sizeof(head), told.body, told.count) - at);
 }
 

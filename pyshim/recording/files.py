@@ -14,6 +14,7 @@ import hashlib
 import json
 import mmap
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -26,6 +27,7 @@ from pyshim.errors import UnavailableError, UsageError
 MAGIC = b"pollgate recording 3\n"
 _WITHOUT_SUM = b"pollgate recording 2\n"  # as files of before are, which have no last line
 _SUM = b"sha256 "
+_SUM_LINE = re.compile(rb"sha256 ([0-9a-f]{64})\n")
 _SUM_BYTES = len(_SUM) + 2 * hashlib.sha256().digest_size + 1
 _HEADER_BYTES_MAX = 1 << 20
 _WORLDS_MAX = 32
@@ -157,6 +159,8 @@ class Recording:
                 f"{self.path}: the recording has {len(self._map)} bytes and should have {length}; it was "
                 "cut off"
             )
+        if self.said_sha256() == "":
+            raise UsageError(f"{self.path}: the recording's last line says nothing that can be read")
         return header, end + 1
 
     def journal(self, worker: int) -> memoryview:
@@ -165,9 +169,12 @@ class Recording:
         return memoryview(self._map)[begin : begin + self.header.workers[worker]]
 
     def said_sha256(self) -> str | None:
-        """As its last line says; None: files of before have none."""
+        """As its last line says; empty: that is none; None: files of before have no such line."""
         last = self._map[self._end :]
-        return last.removeprefix(_SUM).decode("ascii", "replace").strip() if last else None
+        if not last:
+            return None
+        found = _SUM_LINE.fullmatch(last)
+        return found[1].decode() if found else ""
 
     def found_sha256(self) -> str:
         """Of all before the last line, as it is now."""
@@ -187,9 +194,9 @@ def _header(found: Any) -> Header:
     if not all(type(one) is int and one >= 0 for one in workers):
         raise ValueError
     return Header(
-        version=str(found["version"]),
-        saved=str(found["saved"]),
-        why=str(found["why"]),
+        version=_text(found["version"]),
+        saved=_text(found["saved"]),
+        why=_text(found["why"]),
         worlds=tuple(map(_world, worlds)),
         workers=tuple(workers),
     )
@@ -197,4 +204,12 @@ def _header(found: Any) -> Header:
 
 def _world(found: Any) -> RecordedWorld:
     x, y, z = map(float, found["low_m"])
-    return RecordedWorld(str(found["name"]), (x, y, z), float(found["quantum_m"]), int(found["tick_hz"]))
+    return RecordedWorld(_text(found["name"]), (x, y, z), float(found["quantum_m"]), int(found["tick_hz"]))
+
+
+def _text(found: Any) -> str:
+    """What is printed to whoever replays the file: nothing that their terminal would obey."""
+    text = str(found)
+    if not text.isprintable():
+        raise ValueError
+    return text

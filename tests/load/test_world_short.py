@@ -53,7 +53,12 @@ def test_who_is_alone_sees_nobody_and_that_is_right(
     gate: Gate, ports: tuple[int, int, int], profile: str
 ) -> None:
     port, rules = (ports[0], "--issue") if profile == "session" else (ports[1], "--rules")
-    code, seen = play(gate, port, rules, "--world", "meadow", "--players", "1", "--seconds", "6")
+    args = ("--world", "meadow", "--players", "1", "--seconds")
+    code, seen = play(gate, port, rules, *args, "6")
+    if not seen[
+        "looks"
+    ]:  # that takes 16 ticks without a gap, which a busy machine may not have in so short a time
+        code, seen = play(gate, port, rules, *args, "60")
     assert (code, seen["faults"], seen["warnings"]) == (0, [], [])
     assert seen["looks"] > 0
     assert (seen["checked"], seen["due"], seen["missing"], seen["entered"]) == (0, 0, 0, 0)

@@ -82,6 +82,14 @@ def before(journal: bytes) -> bytes:
     return b"pollgate recording 2\n" + json.dumps(asdict(header(len(journal)))).encode() + b"\n" + journal
 
 
+def for_a_terminal(data: bytes) -> bytes:
+    return data.replace(b"the gateway ended", b"\\u001b[2Jway ended")
+
+
+def without_sum(data: bytes) -> bytes:
+    return data[:-72] + b"sha256 \x1b[2J".ljust(72, b" ")
+
+
 def impossible(_: bytes) -> bytes:
     return before(made() + entry(STEP, "IIII", 1, 0, 0, 0))
 
@@ -93,6 +101,8 @@ def impossible(_: bytes) -> bytes:
         (of_another_kind, "this is no recording"),
         (without_header, "second line says nothing that can be read"),
         (of_other_worlds, "second line says nothing that can be read"),
+        (for_a_terminal, "second line says nothing that can be read"),
+        (without_sum, "last line says nothing that can be read"),
         (impossible, "says what no worker can have done"),
         (lambda _: b"", "it is empty"),
     ],
@@ -133,7 +143,7 @@ def test_a_change_that_changes_no_frame_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at", range(0, 4096, 97))
 def test_no_bit_of_a_file_can_be_changed_unnoticed(at: int, tmp_path: Path) -> None:
-    path = written(tmp_path / "a.rec", made() + bytes(0))
+    path = written(tmp_path / "a.rec", made())
     data = bytearray(path.read_bytes())
     data[at % len(data)] ^= 1 << at % 8
     path.write_bytes(data)

@@ -48,6 +48,7 @@ CASES = (
     Case(0.05, 20, (2, 3, 4), 0.02, 0.05),
 )
 TOWN = Case(1.0, 60, (6, 7, 8, 9, 10), 0.02, 0.0)
+FAR = Case(1.0, 60, (18, 19, 20, 21, 22), 0.10, 0.0)
 
 QUANTUM_M, SPEED_M_S, TURN_PER_S, TURNS_EVERY_S = 0.01, 6.0, np.pi, 1.5
 
@@ -226,11 +227,14 @@ def main() -> None:
     length = code(share)
     print(f"velocity {velocity}, position {position}")
     print(f"all cases: {average(share, length, velocity, position):.2f} bits a record")
-    for name, case in [("town-5000", TOWN), *((str(one), one) for one in CASES)]:
+    for name, case in [("town-5000", TOWN), ("town-5000-far", FAR), *((str(one), one) for one in CASES)]:
         own = needed(case, 300, 1000, 99)
         told = average(shapes(own, velocity, position), length, velocity, position)
         ideal = least_bits(own, velocity, position)
-        print(f"{name}: {told:.2f} bits, {told / 8:.2f} bytes; ideal {ideal / 8:.2f}")
+        print(f"{name}: {told:.2f} bits, {told / 8:.2f} bytes; with a code of its own {ideal / 8:.2f}")
+        if "--widths" in sys.argv:
+            widths = search(own)
+            print(f"  with widths of its own, {widths}: {least_bits(own, *widths) / 8:.2f}")
     (WIRE / "world_shapes.def").write_text(written(length))
 
 
